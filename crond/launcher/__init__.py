@@ -1,0 +1,1 @@
+"""The launcher: the privileged program. It knows what runs and as whom, never when."""

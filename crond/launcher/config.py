@@ -1,0 +1,58 @@
+"""What the launcher is told at its start: one frozen value, decided before privilege is used.
+
+`crond.cli.daemon` reads flags and the settings file, makes a Config and hands it over as JSON in an
+argument, so that the root process needs no option parser and no TOML. Holds no secrets: arguments
+are public.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Where things lie and how the launcher behaves. Times are seconds.
+
+    `mode` is "host" (spool, system crontabs, changes of user) or "files" (`crond FILE...`: user-format
+    files as the user who started us). `account` is the name of the scheduler's account, None in mode
+    "files", where all processes share one user.
+    """
+
+    mode: str
+    package: str  #: the folder that holds the `crond` package, for the programs we start
+    state: str  #: outputs/ (ours) and scheduler/ (the account's journal)
+    run: str  #: launcher.sock and scheduler.sock
+    dialect: str = "cronie"  #: "cronie" or "debian", already resolved
+    files: tuple[str, ...] = ()
+    system_crontab: str = "/etc/crontab"
+    cron_d: str = "/etc/cron.d"
+    spool: str = "/var/spool/cron"
+    account: str | None = None
+    pid_file: str | None = None
+    reboot_marker: str | None = None
+    foreground: bool = True
+    permit_any: bool = False  #: -p: any file mode and owner
+    inherit_path: bool = False  #: -P: jobs get the daemon's PATH
+    cluster: bool = False  #: -c: user tables only where SPOOL/.cron.hostname names this host
+    watch: bool = True  #: inotify; -i turns it off
+    clean_env: bool = False  #: mode "files": cron's environment instead of the daemon's
+    execute: bool = True  #: -x test turns it off: everything but the command itself
+    echo: bool = False  #: repeat job output on stdout, with the job's name
+    log_format: str = "text"  #: "text" or "json": the lines on stdout and stderr
+    syslog: bool = False  #: log to syslog (facility cron) instead of stderr
+    heartbeat_timeout: float = 90.0  #: a scheduler silent for this long is replaced
+    shutdown_grace: float = 30.0  #: mode "files" and PID 1: running jobs may take this long after TERM
+    kill_timeout: float = 10.0  #: between TERM and KILL of a process tree
+
+    def to_json(self) -> str:
+        """Return the text that `from_json` reads."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Config:
+        """Return the Config in `text`; raises ValueError or TypeError if it is none."""
+        values = json.loads(text)
+        values["files"] = tuple(values["files"])
+        return cls(**values)

@@ -1,0 +1,104 @@
+"""One framed, non-blocking connection: bytes in and out of a socket, and no meaning.
+
+Launcher, scheduler and their client sockets each hold links; the loops tell a link when its socket is
+readable or writable. A link never blocks and never grows without bound: a peer that does not read
+is given up, since whoever waits for it would be late for everybody else.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from crond.model.frames import BadFrame, FrameReader, frame
+from crond.model.messages import BadMessage, Message, decode, encode
+
+_RECEIVE = 256 * 1024
+
+
+class LinkClosed(OSError):
+    """The peer is gone, or was given up; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end of a Unix socket, as the kernel knows it (SO_PEERCRED)."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
+def peer_of(sock: socket.socket) -> Peer:
+    """Return the credentials that the kernel recorded when the peer connected."""
+    held = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return Peer(*struct.unpack("3i", held))
+
+
+class Link:
+    """A connected socket that carries messages of the `expected` types towards us."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        expected: tuple[type[Any], ...],
+        receive_limit: int,
+        backlog_limit: int,
+    ) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self._expected = expected
+        self._reader = FrameReader(receive_limit)
+        self._backlog_limit = backlog_limit
+        self._backlog = bytearray()
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    @property
+    def wants_write(self) -> bool:
+        """True while bytes wait for the socket to take them."""
+        return bool(self._backlog)
+
+    def receive(self) -> list[Any]:
+        """Return the messages that arrived, reading once. Raises LinkClosed and BadMessage."""
+        try:
+            data = self.sock.recv(_RECEIVE)
+        except (BlockingIOError, InterruptedError):
+            return []
+        except OSError as error:
+            raise LinkClosed(error.errno, f"connection lost: {error.strerror}") from None
+        if not data:
+            raise LinkClosed("connection closed")
+        try:
+            return [decode(payload, *self._expected) for payload in self._reader.feed(data)]
+        except BadFrame as error:
+            raise BadMessage(str(error)) from None
+
+    def send(self, message: Message) -> None:
+        """Queue `message` and send what the socket takes now. Raises LinkClosed."""
+        self.send_payload(encode(message))
+
+    def send_payload(self, payload: bytes) -> None:
+        """As `send`, for a payload that was encoded before (a batch encodes once)."""
+        if len(self._backlog) > self._backlog_limit:
+            raise LinkClosed(f"the peer does not read: {len(self._backlog)} bytes wait for it")
+        self._backlog += frame(payload)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the socket takes now. Raises LinkClosed."""
+        while self._backlog:
+            try:
+                sent = self.sock.send(self._backlog)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                raise LinkClosed(error.errno, f"connection lost: {error.strerror}") from None
+            del self._backlog[:sent]
+
+    def close(self) -> None:
+        self.sock.close()

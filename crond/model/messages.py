@@ -1,0 +1,400 @@
+"""What crosses the wires: one frozen value per message, with its bounds, and their encoding.
+
+The list is closed: a payload that is none of these, or that breaks a bound, is a BadMessage. Values
+are plain numbers and strings, so nothing that a peer sends can be more than data. Launcher,
+scheduler and client read this page and nothing else of each other. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+#: Both ends of a wire must name the same number; it grows with every change of this file.
+PROTOCOL = 1
+
+Pairs: TypeAlias = "tuple[tuple[str, str], ...]"
+
+
+class BadMessage(ValueError):
+    """A payload that is no message, or a message outside its bounds. The text says which."""
+
+
+# --- scheduler -> launcher: wishes -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start entry number `entry` (from 0) of table version `table` as attempt `attempt` of `run`.
+
+    `part` says which of the entry's commands is meant; "command" is the only one there is.
+    `job` is for log lines alone. The command, the user and the limits come from the launcher's own
+    parse of that table. `environment` may hold only names that `is_environment_name` allows.
+    """
+
+    table: int
+    entry: int
+    part: str
+    job: str
+    run: str
+    attempt: int
+    environment: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the process tree of `attempt` (its key, see `attempt_key`): TERM, and KILL for what remains."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Nobody will ask for `attempt` again: its record and its output may go."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Every numbered fact up to and including `number` is in the scheduler's journal."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The scheduler's loop turned."""
+
+
+# --- launcher -> scheduler: facts ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first message on every connection.
+
+    `life` names this life of the launcher and `boot` this boot of the machine (or container);
+    `reboot` says whether `@reboot` entries may still run in this boot. `seed` feeds RANDOM_DELAY.
+    `began` is when this life began, in epoch seconds.
+    """
+
+    protocol: int
+    life: str
+    boot: str
+    reboot: bool
+    seed: int
+    dialect: str
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableText:
+    """A crontab as it is now. A new `version` of an `origin` (its path) replaces the one before.
+
+    `owner` and `uid` say whose it is; `system` that it has a user column; `privileged` that it is
+    root's own; `seed` is what `parse_crontab` draws `~` from. `text` is the file's bytes.
+    """
+
+    version: int
+    origin: str
+    owner: str
+    uid: int
+    system: bool
+    privileged: bool
+    seed: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TableGone:
+    """The crontab at `origin` is no longer there."""
+
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableRefused:
+    """The file at `origin` is not obeyed; `reason` is cron's own word for it. An earlier version is gone."""
+
+    origin: str
+    owner: str
+    uid: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TablesComplete:
+    """Every table that exists now has been sent; comes once on each connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """`attempt` became process `pid` at `at` (epoch seconds). Resent until acknowledged."""
+
+    number: int
+    attempt: str
+    pid: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """`attempt` did not become the user's command. Resent until acknowledged.
+
+    `reason` is one of REFUSALS; `detail` says it in words. May follow a Started: what hinders the
+    command is often met only in the new process.
+    """
+
+    number: int
+    attempt: str
+    at: float
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The main process of `attempt` ended at `at`. Resent until acknowledged.
+
+    `status` is the raw wait status; `cpu_user`, `cpu_system` are seconds; `max_rss` is KiB;
+    `output_size` is bytes in its output file at this moment.
+    """
+
+    number: int
+    attempt: str
+    at: float
+    status: int
+    cpu_user: float
+    cpu_system: float
+    max_rss: int
+    output_size: int
+
+
+#: Why an attempt did not start. `stale`: that table version is no longer held (plan again);
+#: `unknown`: no such entry; `duplicate`: this attempt was started before; `user`: no such account;
+#: `permission`: that account may not be used from here; `chdir`, `exec`: what failed on the way to
+#: the command; `resources`: no process, memory, descriptor or disk; `closing`: the daemon is stopping.
+REFUSALS = frozenset(
+    ("stale", "unknown", "duplicate", "user", "permission", "chdir", "exec", "resources", "closing")
+)
+
+
+# --- clients -> launcher or scheduler, and back --------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A client's request: a verb and its named arguments. One per connection."""
+
+    verb: str
+    arguments: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The reply to an Ask. `body` is a JSON document. `final` is False where another answer follows.
+
+    Where `ok` is False the body is `{"error": text, "code": word}`.
+    """
+
+    ok: bool
+    final: bool
+    body: str
+
+
+Wish: TypeAlias = Start | Stop | Forget | Ack | Heartbeat
+Fact: TypeAlias = (
+    Hello
+    | TableText
+    | TableGone
+    | TableRefused
+    | TablesComplete
+    | Started
+    | NotStarted
+    | Exited
+)
+NumberedFact: TypeAlias = Started | NotStarted | Exited
+Message: TypeAlias = Wish | Fact | Ask | Answer
+
+
+def attempt_key(run: str, attempt: int) -> str:
+    """The name of one attempt on every wire, in every file name: `RUN.N`."""
+    return f"{run}.{attempt}"
+
+
+def is_token(text: str) -> bool:
+    """True if `text` may be part of a file name of ours: 1 to 80 of `A-Za-z0-9._-`, no leading dot."""
+    return (
+        0 < len(text) <= 80
+        and text[0] != "."
+        and text.isascii()
+        and all(c.isalnum() or c in "._-" for c in text)
+    )
+
+
+def is_environment_name(name: str) -> bool:
+    """True if the scheduler may add a variable of this name to a job (never LD_*, PATH or the like)."""
+    return (
+        name.startswith(("CRONTABX_", "OUT_"))
+        and len(name) <= 128
+        and name.isascii()
+        and name.replace("_", "a").isalnum()
+    )
+
+
+# --- bounds ----------------------------------------------------------------------------------------
+# One check per field, in the order of the fields. A check returns the value or raises BadMessage.
+
+Check: TypeAlias = Callable[[Any], Any]
+
+
+def _whole(low: int, high: int) -> Check:
+    def check(value: Any) -> int:
+        # bool is an int to Python, and `true` where a number belongs is a sign of a broken peer.
+        if type(value) is not int or not low <= value <= high:
+            raise BadMessage(f"{_shown(value)} is not a whole number from {low} to {high}")
+        return value
+
+    return check
+
+
+def _text(limit: int, *, allowed: Callable[[str], bool] | None = None) -> Check:
+    def check(value: Any) -> str:
+        if type(value) is not str or len(value) > limit or "\0" in value:
+            raise BadMessage(f"{_shown(value)} is not a text of at most {limit} characters")
+        if allowed is not None and not allowed(value):
+            raise BadMessage(f"{_shown(value)} is not allowed here")
+        return value
+
+    return check
+
+
+def _truth(value: Any) -> bool:
+    if type(value) is not bool:
+        raise BadMessage(f"{_shown(value)} is neither true nor false")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    # NaN and infinity compare false, so they fail here too.
+    if type(value) not in (int, float) or not -1e12 < value < 1e12:
+        raise BadMessage(f"{_shown(value)} is not a number of seconds")
+    return float(value)
+
+
+def _octets(value: Any) -> bytes:
+    if type(value) is not str:
+        raise BadMessage(f"{_shown(value)} is not a text of bytes")
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        raise BadMessage("a text of bytes holds a character above 255") from None
+
+
+def _pairs(count: int, limit: int, *, allowed: Callable[[str], bool] | None = None) -> Check:
+    name, text = _text(128, allowed=allowed), _text(limit)
+
+    def check(value: Any) -> Pairs:
+        if type(value) is not list or len(value) > count:
+            raise BadMessage(f"{_shown(value)} is not a list of at most {count} pairs")
+        for pair in value:
+            if type(pair) is not list or len(pair) != 2:
+                raise BadMessage(f"{_shown(pair)} is not a pair")
+        return tuple((name(key), text(held)) for key, held in value)
+
+    return check
+
+
+def _shown(value: Any) -> str:
+    """`value` for an error text: short and printable, whatever it is."""
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _is_attempt(text: str) -> bool:
+    run, _, attempt = text.rpartition(".")
+    return is_token(run) and attempt.isascii() and attempt.isdigit() and len(attempt) < 10
+
+
+_count = _whole(0, 2**53)
+_index = _whole(0, 2**31 - 1)
+_token = _text(80, allowed=is_token)
+_key = _text(100, allowed=_is_attempt)
+_path = _text(4096)
+_name = _text(256)
+_reason = _text(32, allowed=REFUSALS.__contains__)
+
+_KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
+    "start": (
+        Start,
+        (
+            _count,
+            _index,
+            _text(16, allowed=("command",).__contains__),
+            _name,
+            _token,
+            _whole(0, 10**6),
+            _pairs(4096, 65536, allowed=is_environment_name),
+        ),
+    ),
+    "stop": (Stop, (_key,)),
+    "forget": (Forget, (_key,)),
+    "ack": (Ack, (_count,)),
+    "heartbeat": (Heartbeat, ()),
+    "hello": (Hello, (_count, _token, _name, _truth, _count, _text(16), _seconds)),
+    "table": (TableText, (_count, _path, _name, _index, _truth, _truth, _count, _octets)),
+    "table-gone": (TableGone, (_path,)),
+    "table-refused": (TableRefused, (_path, _name, _index, _text(512))),
+    "tables-complete": (TablesComplete, ()),
+    "started": (Started, (_count, _key, _index, _seconds)),
+    "not-started": (NotStarted, (_count, _key, _seconds, _reason, _text(2048))),
+    "exited": (Exited, (_count, _key, _seconds, _whole(0, 0xFFFF), _seconds, _seconds, _count, _count)),
+    "ask": (Ask, (_text(32), _pairs(32, 4096))),
+    "answer": (Answer, (_truth, _truth, _text(64 * 1024 * 1024))),
+}
+_NAMES = {shape: kind for kind, (shape, _) in _KINDS.items()}
+
+
+def encode(message: Message) -> bytes:
+    """Return the payload of `message` (without its frame)."""
+    shape = type(message)
+    values: list[Any] = [_NAMES[shape]]
+    for field in shape.__slots__:
+        value = getattr(message, field)
+        values.append(value.decode("latin-1") if type(value) is bytes else value)
+    return json.dumps(values, separators=(",", ":")).encode("ascii")
+
+
+def decode(payload: bytes, *expected: type[Any]) -> Any:
+    """Return the message in `payload`, which must be of one of the `expected` types. Raises BadMessage."""
+    try:
+        values = json.loads(payload)
+    except (ValueError, RecursionError):
+        raise BadMessage("not a message: no JSON") from None
+    if type(values) is not list or not values or type(values[0]) is not str:
+        raise BadMessage("not a message: no list that begins with its kind")
+    shape, checks = _KINDS.get(values[0], (None, ()))
+    if shape is None or shape not in expected:
+        raise BadMessage(f"no message of kind {_shown(values[0])} belongs here")
+    if len(values) - 1 != len(checks):
+        raise BadMessage(f"{values[0]}: {len(values) - 1} values, where {len(checks)} belong")
+    try:
+        return shape(*(check(value) for check, value in zip(checks, values[1:], strict=True)))
+    except BadMessage as error:
+        raise BadMessage(f"{values[0]}: {error}") from None
+
+
+WISHES: tuple[type[Any], ...] = (Start, Stop, Forget, Ack, Heartbeat)
+FACTS: tuple[type[Any], ...] = (
+    Hello,
+    TableText,
+    TableGone,
+    TableRefused,
+    TablesComplete,
+    Started,
+    NotStarted,
+    Exited,
+)
