@@ -207,14 +207,7 @@ class Answer:
 
 Wish: TypeAlias = Start | Stop | Forget | Ack | Heartbeat
 Fact: TypeAlias = (
-    Hello
-    | TableText
-    | TableGone
-    | TableRefused
-    | TablesComplete
-    | Started
-    | NotStarted
-    | Exited
+    Hello | TableText | TableGone | TableRefused | TablesComplete | Started | NotStarted | Exited
 )
 NumberedFact: TypeAlias = Started | NotStarted | Exited
 Message: TypeAlias = Wish | Fact | Ask | Answer
