@@ -1,0 +1,351 @@
+"""A crontab: bytes become a Table of entries, settings and problems, and `str(table)` is the text again.
+
+The one reader of crontabs: launcher, scheduler and client parse with it, from the same bytes and seed, and so
+name the same entry by the same number. Knows cron's lines, dialects and limits; knows no file, no user and no
+clock. Never raises on any text: what is wrong with it is a Problem.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from crond.model.annotations import (
+    Annotation,
+    block_name,
+    is_annotation,
+    marker_name,
+    stands_alone,
+)
+from crond.model.assignment import parse_assignment
+from crond.model.entry import Entry
+from crond.model.fields import KINDS, BadField, Dialect, Draw, Field, parse_field
+from crond.model.schedule import NICKNAMES, Schedule, cron_of
+from crond.model.specials import BadSpecial, parse_special
+
+_BLANK = " \t"
+_COMMAND_LIMIT = 131071  # cronie's MAX_COMMAND, without its NUL
+_DEBIAN_COMMAND_LIMIT = 998
+_DEBIAN_LINE_LIMIT = 10000
+_ENTRY_LIMIT = 10000
+_ASSIGNMENT_LIMIT = 1000
+_GARBAGE_LIMIT = 32768
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a text, and where. `line` and `column` count from 1, in characters.
+
+    The `message` of an error is cron's own word for it; `hint` says what to do about it, if we know.
+    """
+
+    line: int
+    column: int
+    severity: Severity
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A parsed crontab. `environment` is what its settings come to at its end."""
+
+    text: bytes
+    entries: tuple[Entry, ...]
+    environment: Mapping[str, str]
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        return self.text.decode("utf-8", "surrogateescape")
+
+    def __bytes__(self) -> bytes:
+        return self.text
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems for which crontab(1) would refuse the file."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+
+class _BadLine(Exception):
+    def __init__(self, column: int, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.column = column
+        self.hint = hint
+
+
+def parse_crontab(
+    text: bytes | str,
+    *,
+    system: bool = False,
+    privileged: bool = False,
+    dialect: Dialect | str = Dialect.CRONIE,
+    extensions: bool = False,
+    seed: int = 0,
+) -> Table:
+    """Parse a crontab.
+
+    `system`: the lines have a user column. `privileged`: it is root's own, so that a leading `-` is allowed.
+    `dialect`: "cronie" or "debian". `extensions`: also `@every`, `@at` and the day rules `L`, `15W`,
+    `fri#2` ..., and messages about annotations; without them it is cron and nothing else. `seed` feeds the draw
+    of `~`: the same seed and text give the same table.
+
+    A line in error is left out and the others stay, as in cronie; under Debian's rules an error empties the
+    whole table. Raises ValueError only for an unknown dialect.
+    """
+    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+    return _Reader(
+        data, system=system, privileged=privileged, dialect=Dialect(dialect), extensions=extensions, seed=seed
+    ).table()
+
+
+class _Reader:
+    """Walks the lines of one crontab, once."""
+
+    def __init__(
+        self, data: bytes, *, system: bool, privileged: bool, dialect: Dialect, extensions: bool, seed: int
+    ) -> None:
+        self._data = data
+        self._system = system
+        self._may_silence = system or privileged
+        self._dialect = dialect
+        self._extensions = extensions
+        self._draw: Draw = random.Random(seed).randint
+        self._entries: list[Entry] = []
+        self._assignments = 0
+        self._garbage = 0
+        self._environment: dict[str, str] = {}
+        self._shared: Mapping[str, str] = MappingProxyType({})
+        self._problems: list[Problem] = []
+        self._block: list[Annotation] = []
+        self._marker: str | None = None
+
+    def table(self) -> Table:
+        lines = self._data.decode("utf-8", "surrogateescape").split("\n")
+        unfinished = lines.pop()
+        for number, line in enumerate(lines, 1):
+            self._read(number, line)
+        if unfinished.lstrip(_BLANK) and not unfinished.lstrip(_BLANK).startswith("#"):
+            self._error(
+                len(lines) + 1, len(unfinished) + 1, "missing newline before EOF", "end the last line"
+            )
+        self._drop_block()
+        if self._dialect is Dialect.DEBIAN and len(lines) > _DEBIAN_LINE_LIMIT:
+            self._refuse(
+                _DEBIAN_LINE_LIMIT + 1, f"crontab must not be longer than {_DEBIAN_LINE_LIMIT} lines"
+            )
+        problems = tuple(sorted(self._problems, key=lambda problem: (problem.line, problem.column)))
+        table = Table(self._data, tuple(self._entries), MappingProxyType(self._environment), problems)
+        if self._dialect is Dialect.DEBIAN and table.errors:
+            return Table(self._data, (), table.environment, problems)
+        return table
+
+    def _read(self, number: int, line: str) -> None:
+        stripped = line.lstrip(_BLANK)
+        column = len(line) - len(stripped) + 1
+        if not stripped or stripped[0] == "#":
+            self._comment(number, column, stripped)
+            return
+        self._garbage = 0
+        try:
+            if "\0" in line:
+                raise _BadLine(line.index("\0") + 1, "bad command", "a NUL byte cannot be part of a line")
+            assignment = parse_assignment(stripped, dialect=self._dialect)
+            if assignment is not None:
+                self._assign(number, *assignment)
+            else:
+                self._entries.append(self._entry(number, column, line))
+                self._limit(number, len(self._entries), _ENTRY_LIMIT, "too many entries")
+        except _BadLine as error:
+            self._error(number, error.column, str(error), error.hint)
+        self._drop_block()
+
+    def _comment(self, number: int, column: int, stripped: str) -> None:
+        self._garbage += column + len(stripped)
+        self._limit(number, self._garbage, _GARBAGE_LIMIT, "too many garbage characters")
+        if is_annotation(stripped):
+            annotation = Annotation(number, column, stripped[2:])
+            if not self._extensions or not stands_alone(annotation):
+                self._block.append(annotation)
+                return
+            self._warn(number, column, "this form of annotation is not acted upon by this version")
+        self._drop_block()
+        self._marker = marker_name(stripped)
+
+    def _assign(self, number: int, name: str, value: str) -> None:
+        self._assignments += 1
+        self._limit(number, self._assignments, _ASSIGNMENT_LIMIT, "too many environment variables")
+        self._environment[name] = value
+        self._shared = MappingProxyType(dict(self._environment))
+
+    def _entry(self, number: int, column: int, line: str) -> Entry:
+        at = column - 1
+        silent = line[at] == "-" and self._dialect is Dialect.CRONIE
+        if silent:
+            if not self._may_silence:
+                raise _BadLine(at + 1, "bad option", "only root's crontab may begin a line with -")
+            at += 1
+        schedule, at = self._special(line, at) if line[at : at + 1] == "@" else self._fields(number, line, at)
+        if line[at : at + 1] == "*" and not (self._system and self._dialect is Dialect.DEBIAN):
+            raise _BadLine(at + 1, "bad command", "five fields and then the command: is there a sixth field?")
+        user: str | None = None
+        if self._system:
+            user, at = self._user(line, at)
+        mail_when_failed, at = self._options(line, at)
+        name = self._name()
+        return Entry(
+            line=number,
+            column=column,
+            schedule=schedule,
+            raw=self._command(line, at),
+            environment=self._shared,
+            dialect=self._dialect,
+            user=user,
+            name=name,
+            annotations=tuple(self._take_block()),
+            timezone=self._timezone(),
+            random_delay=self._random_delay(number),
+            mail_when_failed=mail_when_failed,
+            log_start=not silent,
+        )
+
+    def _fields(self, number: int, line: str, at: int) -> tuple[Schedule, int]:
+        fields: list[Field] = []
+        start = at
+        end = at
+        for kind in KINDS:
+            word, at = _word(line, at)
+            if not word:
+                raise _BadLine(at + 1, kind.word, "five fields and a command belong on a line")
+            end = at
+            try:
+                field = parse_field(
+                    word, kind, dialect=self._dialect, extensions=self._extensions, draw=self._draw
+                )
+            except BadField as error:
+                raise _BadLine(at - len(word) + error.offset + 1, str(error), error.hint) from None
+            for offset, text in field.warnings:
+                self._warn(number, at - len(word) + offset + 1, text)
+            fields.append(field)
+            at = _skip(line, at)
+        return cron_of(tuple(fields), line[start:end]), at
+
+    def _special(self, line: str, at: int) -> tuple[Schedule, int]:
+        word, end = _word(line, at)
+        nickname = NICKNAMES.get(word)
+        if nickname is not None:
+            return nickname, _skip(line, end)
+        if not self._extensions:
+            raise _BadLine(at + 1, "bad time specifier", _nickname_hint(word))
+        argument, after = _word(line, _skip(line, end))
+        try:
+            return parse_special(word, argument), _skip(line, after)
+        except BadSpecial as error:
+            raise _BadLine(at + 1, "bad time specifier", str(error) or _nickname_hint(word)) from None
+
+    def _user(self, line: str, at: int) -> tuple[str, int]:
+        user, end = _word(line, at)
+        debian = self._dialect is Dialect.DEBIAN
+        if debian and (not user or user.startswith("*")):
+            raise _BadLine(at + 1, "bad username")
+        if not user or end == len(line):
+            raise _BadLine(at + 1, "bad command", "a system crontab has a user before the command")
+        return user, _skip(line, end)
+
+    def _options(self, line: str, at: int) -> tuple[bool, int]:
+        if self._dialect is Dialect.DEBIAN or line[at : at + 1] != "-":
+            return False, at
+        word, end = _word(line, at)
+        after = _skip(line, end)
+        if word != "-n" or end == len(line) or line[after : after + 1] == "-":
+            raise _BadLine(at + 1, "bad option", "a command cannot begin with -, except for -n before it")
+        return True, after
+
+    def _command(self, line: str, at: int) -> str:
+        raw = line[at:]
+        if self._dialect is Dialect.DEBIAN:
+            if len(raw.encode("utf-8", "surrogateescape")) > _DEBIAN_COMMAND_LIMIT:
+                raise _BadLine(at + 1, "command too long", f"at most {_DEBIAN_COMMAND_LIMIT} bytes")
+            return raw
+        if not raw:
+            raise _BadLine(at + 1, "bad command", "there is no command")
+        data = raw.encode("utf-8", "surrogateescape")
+        return (
+            raw if len(data) <= _COMMAND_LIMIT else data[:_COMMAND_LIMIT].decode("utf-8", "surrogateescape")
+        )
+
+    def _timezone(self) -> str | None:
+        # Debian's cron has no CRON_TZ; there it is a variable like any other.
+        return (self._environment.get("CRON_TZ") or None) if self._dialect is Dialect.CRONIE else None
+
+    def _random_delay(self, number: int) -> int:
+        text = self._environment.get("RANDOM_DELAY")
+        if text is None or self._dialect is Dialect.DEBIAN:
+            return 0
+        digits = text.strip(_BLANK)
+        sign, digits = (-1, digits[1:]) if digits[:1] == "-" else (1, digits)
+        length = next((i for i, c in enumerate(digits) if c not in "0123456789"), len(digits))
+        delay = sign * int(digits[: min(length, 9)] or "0")
+        if not 0 <= delay <= 1440:
+            self._warn(number, 1, "bad value of RANDOM_DELAY", "minutes, from 0 to 1440")
+            return 0
+        return delay
+
+    def _name(self) -> str | None:
+        if not self._extensions:
+            return None
+        name, problems = block_name(tuple(self._block))
+        for problem in problems:
+            place = problem.annotation
+            self._warn(place.line, place.column, str(problem), problem.hint)
+        return name or self._marker
+
+    def _take_block(self) -> list[Annotation]:
+        block, self._block, self._marker = self._block, [], None
+        return block
+
+    def _drop_block(self) -> None:
+        """A block above anything but an entry belongs to nothing; it must never slide to a later entry."""
+        for annotation in self._take_block():
+            if self._extensions:
+                text = "this annotation belongs to no entry"
+                self._warn(annotation.line, annotation.column, text, "put it on the line above its entry")
+
+    def _limit(self, number: int, count: int, limit: int, message: str) -> None:
+        # System crontabs have no limits, and Debian's cron has one of its own.
+        if count == limit + 1 and not self._system and self._dialect is Dialect.CRONIE:
+            self._refuse(number, message)
+
+    def _refuse(self, number: int, message: str) -> None:
+        self._error(number, 1, message, f"the whole file is refused: {message}")
+
+    def _error(self, line: int, column: int, message: str, hint: str = "") -> None:
+        self._problems.append(Problem(line, column, "error", message, hint))
+
+    def _warn(self, line: int, column: int, message: str, hint: str = "") -> None:
+        self._problems.append(Problem(line, column, "warning", message, hint))
+
+
+def _word(line: str, at: int) -> tuple[str, int]:
+    """Return the word at `at` and where it ends: at a space, a tab or the end."""
+    end = at
+    while end < len(line) and line[end] not in _BLANK:
+        end += 1
+    return line[at:end], end
+
+
+def _skip(line: str, at: int) -> int:
+    while at < len(line) and line[at] in _BLANK:
+        at += 1
+    return at
+
+
+def _nickname_hint(word: str) -> str:
+    if word.lower() in NICKNAMES:
+        return f"nicknames are written in lower case: {word.lower()}"
+    return "the nicknames are " + " ".join(NICKNAMES)
