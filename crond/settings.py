@@ -1,0 +1,276 @@
+"""The settings file: what it may say, and how a wrong one is refused.
+
+`SETTINGS` is the one table of keys: the reader, the error messages and the reference page
+(docs/generate_settings.py) all come from it. Knows nothing of flags and of the host; called by the
+`crond` command, which lays flags over what is read here, and by the client to find its daemon.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+#: Where the settings of the host's cron are looked for. It need not exist.
+SETTINGS_FILE = "/etc/crontabx/crontabx.toml"
+DIALECTS = ("auto", "cronie", "debian")
+
+
+class SettingsError(ValueError):
+    """A settings file that cannot be obeyed. `problems` has one line for each thing that is wrong."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a settings file says, defaults filled in. Times are seconds; None: as the dialect or flags say."""
+
+    dialect: str = "auto"
+    account: str = "crontabx"
+    heartbeat_timeout: float = 90.0
+    shutdown_grace: float = 30.0
+    kill_timeout: float = 10.0
+    system_crontab: str = "/etc/crontab"
+    cron_d: str = "/etc/cron.d"
+    spool: str | None = None
+    state: str | None = None
+    run: str | None = None
+    pid_file: str = "/run/crond.pid"
+    reboot_marker: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One key: where it stands, which values it takes, what it means."""
+
+    section: str
+    key: str
+    kind: str  #: the words of the reference page and of the error message
+    check: Callable[[Any], str | None]  #: the reason why a value is refused, or None
+    default: str  #: as the reference page shows it
+    files: bool = False  #: obeyed by `crond FILE` too
+    text: str
+
+
+def _dialect(value: Any) -> str | None:
+    if value in DIALECTS and isinstance(value, str):
+        return None
+    return f"must be one of {', '.join(DIALECTS)}"
+
+
+def _path(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "must be a string"
+    if not value.startswith("/"):
+        return "must be an absolute path"
+    return "must not contain a NUL" if "\0" in value else None
+
+
+def _account(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "must be a string"
+    if not value or any(c in ":/\n\0" or c.isspace() for c in value):
+        return "must be the name of an account"
+    return "must not be root: the scheduler runs without privilege" if value == "root" else None
+
+
+def _seconds(least: float, most: float) -> Callable[[Any], str | None]:
+    def check(value: Any) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return "must be a number of seconds"
+        if not least <= value <= most:
+            return f"must be from {least:g} to {most:g} seconds"
+        return None
+
+    return check
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        section="daemon",
+        key="dialect",
+        kind='"auto", "cronie" or "debian"',
+        check=_dialect,
+        default='"auto"',
+        files=True,
+        text="Whose rules hold where cronie and Debian's cron differ. `auto` looks at the host.",
+    ),
+    Setting(
+        section="daemon",
+        key="account",
+        kind="name of an account",
+        check=_account,
+        default='"crontabx"',
+        text="The account of the scheduler, which decides when jobs run and has no privilege.",
+    ),
+    Setting(
+        section="daemon",
+        key="heartbeat_timeout",
+        kind="seconds, 3 to 3600",
+        check=_seconds(3, 3600),
+        default="90",
+        files=True,
+        text="A scheduler that was silent for this long is killed and replaced. Jobs are not touched.",
+    ),
+    Setting(
+        section="daemon",
+        key="shutdown_grace",
+        kind="seconds, 0 to 86400",
+        check=_seconds(0, 86400),
+        default="30",
+        files=True,
+        text="How long running jobs may take to end by themselves when the daemon stops as `crond FILE` "
+        "or as process 1. On a host the daemon leaves jobs alone when it stops.",
+    ),
+    Setting(
+        section="daemon",
+        key="kill_timeout",
+        kind="seconds, 0 to 3600",
+        check=_seconds(0, 3600),
+        default="10",
+        files=True,
+        text="When a job is stopped: the time between SIGTERM and SIGKILL.",
+    ),
+    Setting(
+        section="paths",
+        key="system_crontab",
+        kind="absolute path",
+        check=_path,
+        default='"/etc/crontab"',
+        text="The crontab of the system, with a user column.",
+    ),
+    Setting(
+        section="paths",
+        key="cron_d",
+        kind="absolute path",
+        check=_path,
+        default='"/etc/cron.d"',
+        text="The folder of crontabs that packages bring, with a user column.",
+    ),
+    Setting(
+        section="paths",
+        key="spool",
+        kind="absolute path",
+        check=_path,
+        default='cronie: "/var/spool/cron", debian: "/var/spool/cron/crontabs"',
+        text="The folder of the users' crontabs, each named after its user.",
+    ),
+    Setting(
+        section="paths",
+        key="state",
+        kind="absolute path",
+        check=_path,
+        default='"/var/lib/crontabx"; `crond FILE`: "$XDG_STATE_HOME/crontabx"',
+        files=True,
+        text="What outlives the daemon: outputs of jobs, the scheduler's journal. `--state` goes before it.",
+    ),
+    Setting(
+        section="paths",
+        key="run",
+        kind="absolute path",
+        check=_path,
+        default='"/run/crontabx"; with `--state DIR` or `crond FILE`: "run" in the state folder',
+        files=True,
+        text="The sockets to which `crontabx` connects.",
+    ),
+    Setting(
+        section="paths",
+        key="pid_file",
+        kind="absolute path",
+        check=_path,
+        default='"/run/crond.pid"',
+        text="Locked while the daemon lives. Other crons lock the same file, so that two never run at once.",
+    ),
+    Setting(
+        section="paths",
+        key="reboot_marker",
+        kind="absolute path",
+        check=_path,
+        default='cronie: "/run/cron.reboot", debian: "/run/crond.reboot"',
+        text="While it exists, `@reboot` entries have run since the host came up.",
+    ),
+)
+
+
+def read_settings(path: str, *, required: bool) -> Settings:
+    """Return what the file at `path` says; defaults if it is missing and not `required`.
+
+    Raises SettingsError with everything that is wrong with the file.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except FileNotFoundError as error:
+        if not required:
+            return Settings()
+        raise SettingsError((f"{path}: {error.strerror}",)) from error
+    except OSError as error:
+        raise SettingsError((f"{path}: cannot be read: {error.strerror}",)) from error
+    return parse_settings(text, path)
+
+
+def parse_settings(text: bytes, path: str) -> Settings:
+    """Return what `text` says; `path` is only named in errors. Raises SettingsError."""
+    try:
+        document = tomllib.loads(text.decode())
+    except UnicodeDecodeError as error:
+        raise SettingsError((f"{path}: not UTF-8 at byte {error.start}",)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError((f"{path}: not TOML: {error}",)) from error
+    problems = tuple(f"{path}: {problem}" for problem in _problems(document))
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**{key: value for section in document.values() for key, value in section.items()})
+
+
+def _problems(document: dict[str, Any]) -> Iterator[str]:
+    sections = tuple(dict.fromkeys(setting.section for setting in SETTINGS))
+    for name, section in document.items():
+        if name not in sections:
+            yield _unknown_section(name, section, sections)
+        elif not isinstance(section, dict):
+            yield f"{name}: must be a section: write [{name}] on a line of its own"
+        else:
+            yield from _section_problems(name, section)
+
+
+def _unknown_section(name: str, section: object, sections: tuple[str, ...]) -> str:
+    if isinstance(section, dict):
+        return f"[{name}]: unknown section{_did_you_mean(name, sections)}"
+    homes = [f"[{setting.section}]" for setting in SETTINGS if setting.key == name]
+    if homes:
+        return f"{name}: belongs in section {homes[0]}"
+    return f"{name}: unknown key{_did_you_mean(name, (setting.key for setting in SETTINGS))}"
+
+
+def _section_problems(name: str, section: dict[str, Any]) -> Iterator[str]:
+    known = {setting.key: setting for setting in SETTINGS if setting.section == name}
+    for key, value in section.items():
+        if key in known:
+            reason = known[key].check(value)
+            if reason is not None:
+                yield f"[{name}] {key}: {reason}, not {_shown(value)}"
+            continue
+        homes = [f"[{setting.section}]" for setting in SETTINGS if setting.key == key]
+        if homes:
+            yield f"[{name}] {key}: belongs in section {homes[0]}"
+        else:
+            yield f"[{name}] {key}: unknown key{_did_you_mean(key, known)}"
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "a section"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ascii(value)[:60]

@@ -1,0 +1,64 @@
+"""Writes docs/reference/settings.md from the table in `crond.settings`.
+
+`python docs/generate_settings.py` writes the page; a test compares the page with `page()`, so that the
+two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from crond.settings import SETTINGS, SETTINGS_FILE, Setting  # noqa: E402 - needs the line above
+
+PAGE = ROOT / "docs" / "reference" / "settings.md"
+
+HEAD = f"""\
+# Settings
+
+<!-- Written by docs/generate_settings.py from the table in crond/settings.py. -->
+
+The daemon of a host reads `{SETTINGS_FILE}`, or the file given as `--settings FILE`. The file is
+TOML. It need not exist, and every key has a default. A flag goes before the file.
+
+`crond FILE...` reads no settings unless `--settings FILE` is given, and then obeys the keys that are
+marked below.
+
+An unknown section or key, a value of the wrong type or out of its range: the daemon does not start,
+says everything that is wrong with the file and exits with status 1.
+
+```toml
+[daemon]
+dialect = "cronie"
+kill_timeout = 5
+
+[paths]
+spool = "/var/spool/cron"
+```
+"""
+
+
+def _lines(setting: Setting) -> str:
+    obeyed = "yes" if setting.files else "no"
+    return (
+        f"### `{setting.key}`\n\n{setting.text}\n\n"
+        f"- Value: {setting.kind}\n- Default: {setting.default}\n- Obeyed by `crond FILE`: {obeyed}\n"
+    )
+
+
+def page() -> str:
+    """Return the text of the page."""
+    parts = [HEAD]
+    for section in dict.fromkeys(setting.section for setting in SETTINGS):
+        parts.append(f"## `[{section}]`\n")
+        parts.extend(_lines(setting) for setting in SETTINGS if setting.section == section)
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page())
+    print(f"wrote {PAGE.relative_to(ROOT)}")
