@@ -1,0 +1,193 @@
+"""What a daemon's answers mean: runs, jobs, next instants and problems as plain values.
+
+Everything from the wire is checked here once, so that no verb meets a number where a text belongs;
+what is missing is None, what is unknown is ignored (a newer daemon may say more). Knows no socket
+and prints nothing; the verbs call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from crond.cli.failure import Failure, Status
+from crond.cli.format import printable
+from crond.cli.times import parse_iso
+
+_Seen = TypeVar("_Seen")
+
+
+class BadAnswer(Failure):
+    """An answer whose parts are not what they should be. The text says which."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the daemon's answer cannot be read: {what} (are client and daemon of the same version?)",
+            Status.UNREACHABLE,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSeen:
+    """A run as the daemon tells it. Texts are printable."""
+
+    id: str
+    job: str
+    instant: datetime | None
+    trigger: str
+    state: str
+    outcome: str | None
+    reason: str | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    exit_code: int | None
+    signal: int | None
+    attempt: int | None
+    pid: int | None
+
+    @property
+    def ended(self) -> bool:
+        return self.state.lower() == "finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSeen:
+    """A job as the daemon tells it. Texts are printable."""
+
+    name: str
+    origin: str
+    line: int | None
+    schedule: str
+    command: str
+    next: datetime | None
+    running: tuple[RunSeen, ...]
+    last: RunSeen | None
+    problems: int
+
+
+@dataclass(frozen=True, slots=True)
+class NextSeen:
+    """An instant to come."""
+
+    job: str
+    instant: datetime | None
+    schedule: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemSeen:
+    """What is wrong with a crontab. Texts are printable."""
+
+    origin: str
+    line: int | None
+    column: int | None
+    severity: str
+    message: str
+    hint: str
+
+
+def text_of(body: dict[str, Any], key: str) -> str:
+    """Return the printable text at `key`; empty where there is none. Raises BadAnswer, as all here do."""
+    value = body.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadAnswer(f"{key} is no text")
+    return printable(value)
+
+
+def number_of(body: dict[str, Any], key: str) -> int | None:
+    """Return the whole number at `key`, None where there is none."""
+    value = body.get(key)
+    if value is not None and type(value) is not int:
+        raise BadAnswer(f"{key} is no whole number")
+    return value
+
+
+def moment_of(body: dict[str, Any], key: str) -> datetime | None:
+    """Return the moment at `key`, None where there is none."""
+    value = body.get(key)
+    if value is None:
+        return None
+    try:
+        return parse_iso(value)
+    except (TypeError, ValueError):
+        raise BadAnswer(f"{key} is no time") from None
+
+
+def list_of(body: dict[str, Any], key: str, read: Callable[[dict[str, Any]], _Seen]) -> list[_Seen]:
+    """Return the objects at `key`, each read by `read`; the key must be there."""
+    values = body.get(key)
+    if not isinstance(values, list):
+        raise BadAnswer(f"{key} is no list")
+    return [read(_object(value, key)) for value in values]
+
+
+def run_at(body: dict[str, Any], key: str) -> RunSeen:
+    """Return the run at `key`, which must be there."""
+    return read_run(_object(body.get(key), key))
+
+
+def read_run(body: dict[str, Any]) -> RunSeen:
+    """Return the run that `body` describes."""
+    run = RunSeen(
+        id=text_of(body, "id"),
+        job=text_of(body, "job"),
+        instant=moment_of(body, "instant"),
+        trigger=text_of(body, "trigger"),
+        state=text_of(body, "state"),
+        outcome=text_of(body, "outcome") or None,
+        reason=text_of(body, "reason") or None,
+        started_at=moment_of(body, "started_at"),
+        ended_at=moment_of(body, "ended_at"),
+        exit_code=number_of(body, "exit_code"),
+        signal=number_of(body, "signal"),
+        attempt=number_of(body, "attempt"),
+        pid=number_of(body, "pid"),
+    )
+    if not run.id or not run.state:
+        raise BadAnswer("a run without id or state")
+    return run
+
+
+def read_job(body: dict[str, Any]) -> JobSeen:
+    """Return the job that `body` describes."""
+    job = JobSeen(
+        name=text_of(body, "job"),
+        origin=text_of(body, "origin"),
+        line=number_of(body, "line"),
+        schedule=text_of(body, "schedule"),
+        command=text_of(body, "command"),
+        next=moment_of(body, "next"),
+        running=tuple(list_of({"running": [], **body}, "running", read_run)),
+        last=run_at(body, "last") if body.get("last") is not None else None,
+        problems=len(list_of({"problems": [], **body}, "problems", dict)),
+    )
+    if not job.name:
+        raise BadAnswer("a job without a name")
+    return job
+
+
+def read_next(body: dict[str, Any]) -> NextSeen:
+    """Return the instant to come that `body` describes."""
+    return NextSeen(text_of(body, "job"), moment_of(body, "instant"), text_of(body, "schedule"))
+
+
+def read_problem(body: dict[str, Any]) -> ProblemSeen:
+    """Return the problem that `body` describes."""
+    return ProblemSeen(
+        text_of(body, "origin"),
+        number_of(body, "line"),
+        number_of(body, "column"),
+        text_of(body, "severity"),
+        text_of(body, "message"),
+        text_of(body, "hint"),
+    )
+
+
+def _object(value: Any, key: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadAnswer(f"{key} is no object")
+    return value

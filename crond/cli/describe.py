@@ -1,0 +1,57 @@
+"""Sentences about runs: how one stands or ended, in words and in a colour.
+
+Pure: the moment that counts as now is an argument. Used by the verbs that tell about runs.
+"""
+
+from __future__ import annotations
+
+import signal
+from datetime import datetime
+
+from crond.cli.answers import RunSeen
+from crond.cli.failure import Status
+from crond.cli.format import Cell, duration
+
+_GOOD = ("success",)
+_IDLE = ("skipped", "stopped")
+
+
+def standing(run: RunSeen, now: datetime) -> Cell:
+    """Return how a run stands: `running for 3 s`, `failed (exit status 2)`, `skipped (overlap)`."""
+    if not run.ended:
+        state = run.state.lower()
+        text = f"{state} ({run.reason})" if run.reason else state
+        if run.started_at is not None:
+            text += f" for {duration((now - run.started_at).total_seconds())}"
+        return Cell(text, "cyan")
+    outcome = run.outcome or "ended"
+    detail = run.reason or _exit_text(run)
+    # "success (exit status 0)" would say one thing twice.
+    text = f"{outcome} ({detail})" if detail and (outcome not in _GOOD or run.exit_code) else outcome
+    colour = "green" if outcome in _GOOD else "yellow" if outcome.startswith(_IDLE) else "red"
+    return Cell(text.replace("_", " "), colour)
+
+
+def _exit_text(run: RunSeen) -> str:
+    if run.signal:
+        return f"signal {run.signal}, {signal_name(run.signal)}"
+    return "" if run.exit_code is None else f"exit status {run.exit_code}"
+
+
+def signal_name(number: int) -> str:
+    """Return `SIGTERM` for 15; a number that has no name is `unknown`."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+def exit_status(run: RunSeen) -> int:
+    """Return what `run --wait` exits with: the job's own status, 128+N for a signal, 125 for no process."""
+    if run.signal:
+        return 128 + run.signal
+    if run.exit_code is not None:
+        return run.exit_code & 0xFF
+    if run.outcome == "could_not_start":
+        return Status.NOT_STARTED
+    return Status.OK if run.outcome == "success" else Status.FAILED

@@ -1,0 +1,242 @@
+"""The verb `logs`: which attempt is meant, and its output from the launcher's descriptor.
+
+The scheduler knows runs, the launcher holds outputs: one question to each. A terminal never gets a
+control character of a job's output unless --raw asks for it. Loaded by crond.cli.main.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import BinaryIO, Protocol
+
+import click
+
+from crond.cli.answers import RunSeen, list_of, number_of, read_run
+from crond.cli.client import LAUNCHER, Connection, Place, Refused, Reply, ask_once, find_place
+from crond.cli.describe import standing
+from crond.cli.failure import Failure, Status
+from crond.cli.format import printable
+from crond.cli.options import json_option
+from crond.cli.times import shown
+from crond.model.messages import attempt_key
+
+_CHUNK = 128 * 1024
+#: How often a growing output is looked at, in seconds.
+_PERIOD = 0.1
+_ATTEMPT = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*)\.([0-9]{1,6})", re.ASCII)
+
+
+class Sink(Protocol):
+    """Where output goes, and in which dress."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class RawSink:
+    """The very bytes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._stream.flush()
+
+    def close(self) -> None:
+        self._stream.flush()
+
+
+class VisibleSink:
+    """For a terminal: line feeds and tabs work, every other control character is shown."""
+
+    def __init__(self) -> None:
+        self._decoder: codecs.IncrementalDecoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+
+    def write(self, data: bytes, final: bool = False) -> None:
+        click.echo(printable(self._decoder.decode(data, final), keep="\n\t"), nl=False)
+
+    def close(self) -> None:
+        self.write(b"", final=True)
+
+
+class JsonSink:
+    """One JSON object whose `output` is written as it comes: outputs may be larger than memory."""
+
+    def __init__(self, head: dict[str, object]) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        click.echo(json.dumps(head)[:-1] + ', "output": "', nl=False)
+
+    def write(self, data: bytes, final: bool = False) -> None:
+        click.echo(json.dumps(self._decoder.decode(data, final))[1:-1], nl=False)
+
+    def close(self) -> None:
+        self.write(b"", final=True)
+
+    def end(self, exit_code: int | None, signal: int | None, running: bool) -> None:
+        """Finish the object with what is known once the output was read."""
+        tail = json.dumps({"running": running, "exit_code": exit_code, "signal": signal})
+        click.echo('", ' + tail[1:])
+
+
+@click.command(short_help="Show the output of a run.")
+@click.argument("target", metavar="[JOB|RUN|ATTEMPT]", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on while it runs, until it ends.")
+@click.option(
+    "--attempt", type=click.IntRange(min=1), metavar="N", help="The Nth attempt of the run, not the last."
+)
+@click.option("--raw", is_flag=True, help="Let control characters through to the terminal.")
+@json_option
+@click.pass_obj
+def logs(
+    state: str | None, *, target: str | None, follow: bool, attempt: int | None, raw: bool, as_json: bool
+) -> None:
+    """Show what a run wrote: of a job's latest run, of the run or attempt (RUN.N) that is named, or of your
+    latest run of all.
+
+    To a terminal, control characters are shown as ^X; anywhere else the output comes as it is.
+    """
+    place = find_place(state)
+    key, run = find_attempt(place, target, attempt)
+    with Connection(place, LAUNCHER) as launcher:
+        reply = _ask_output(launcher, key)
+        if as_json:
+            job = run.job if run else None
+            sink: Sink = JsonSink({"attempt": key, "run": key.rpartition(".")[0], "job": job})
+        elif sys.stdout.isatty():
+            _show_heading(key, run)
+            sink = RawSink(sys.stdout.buffer) if raw else VisibleSink()
+        else:
+            sink = RawSink(sys.stdout.buffer)
+        last = _copy(launcher, reply, sink, follow=follow)
+    if isinstance(sink, JsonSink):
+        code, signal = _exit_of(last)
+        sink.end(code, signal, last.body.get("running") is True)
+
+
+def find_attempt(place: Place, target: str | None, attempt: int | None) -> tuple[str, RunSeen | None]:
+    """Return the key of the attempt that is meant, and its run where the scheduler knows it."""
+    named = _ATTEMPT.fullmatch(target) if target else None
+    try:
+        return _from_runs(_runs_of(place, target), target, attempt)
+    except Refused as refusal:
+        # A job may be called "a.1" too, so the key of an attempt is what is left when nothing else fits.
+        if refusal.code != "unknown" or named is None:
+            raise
+    except Failure as failure:
+        # The launcher answers even while there is no scheduler.
+        if failure.exit_code != Status.UNREACHABLE or named is None:
+            raise
+    assert named is not None
+    try:
+        runs = _runs_of(place, named[1])
+    except Failure:
+        runs = []
+    number = int(named[2])
+    if attempt is not None and attempt != number:
+        raise Failure(f"{target} is attempt {number}, and --attempt says {attempt}", Status.USAGE)
+    return (attempt_key(runs[0].id, number), runs[0]) if runs else (attempt_key(named[1], number), None)
+
+
+def _runs_of(place: Place, target: str | None) -> list[RunSeen]:
+    """Ask the scheduler for the runs of a job or of a run's id, newest first."""
+    if target is None:
+        return list_of(ask_once(place, "runs", count="50"), "runs", read_run)
+    try:
+        body = ask_once(place, "runs", job=target, count="50")
+    except Refused as refusal:
+        if refusal.code != "unknown" or "/" in target:
+            raise
+        body = ask_once(place, "runs", run=target, count="50")
+    return list_of(body, "runs", read_run)
+
+
+def _from_runs(runs: list[RunSeen], target: str | None, attempt: int | None) -> tuple[str, RunSeen]:
+    started = [run for run in runs if run.attempt]
+    if not started:
+        what = f"'{printable(target)}'" if target else "yours"
+        if runs:
+            told = standing(runs[0], datetime.now(UTC)).text
+            raise Failure(
+                f"no run of {what} has started yet; the latest, {runs[0].id}: {told}", Status.UNKNOWN
+            )
+        raise Failure(f"no run of {what} is remembered", Status.UNKNOWN)
+    run = started[0]
+    assert run.attempt is not None
+    if attempt is not None and attempt > run.attempt:
+        raise Failure(
+            f"run {run.id} of {run.job} has had {run.attempt} attempts, not {attempt}", Status.UNKNOWN
+        )
+    return attempt_key(run.id, attempt or run.attempt), run
+
+
+def _ask_output(launcher: Connection, key: str) -> Reply:
+    try:
+        return launcher.ask("logs", attempt=key)
+    except Refused as refusal:
+        if refusal.code != "unknown":
+            raise
+        raise Failure(f"no output of attempt {printable(key)} is kept", Status.UNKNOWN) from None
+
+
+def _show_heading(key: str, run: RunSeen | None) -> None:
+    """Say on a terminal what is shown, on stderr: it is no part of the output."""
+    text = f"attempt {key}"
+    if run is not None:
+        text = f"{run.job}, {text}, {shown(run.started_at)}: {standing(run, datetime.now(UTC)).text}"
+    click.echo(f"==> {text}", err=True)
+
+
+def _copy(launcher: Connection, reply: Reply, sink: Sink, *, follow: bool) -> Reply:
+    """Copy the output to `sink`, to the attempt's end if `follow`; return the last answer."""
+    held = reply.descriptor
+    try:
+        offset = _drain(held, 0, sink)
+        while follow and not reply.final:
+            later = launcher.poll(_PERIOD)
+            if later is not None:
+                if later.descriptor is not None:
+                    os.close(later.descriptor)
+                reply = later
+            # Read once more after the end: what was written before it may have come since.
+            offset = _drain(held, offset, sink)
+    finally:
+        if held is not None:
+            os.close(held)
+    sink.close()
+    return reply
+
+
+def _drain(descriptor: int | None, offset: int, sink: Sink) -> int:
+    """Copy what is there from `offset` on; return where that ended."""
+    for data in _pieces(descriptor, offset):
+        sink.write(data)
+        offset += len(data)
+    return offset
+
+
+def _pieces(descriptor: int | None, offset: int) -> Iterator[bytes]:
+    # What grows while it is read is read up to the size seen first: without -f the end must come.
+    end = 0 if descriptor is None else os.fstat(descriptor).st_size
+    while descriptor is not None and offset < end:
+        data = os.pread(descriptor, min(_CHUNK, end - offset), offset)
+        if not data:
+            return
+        offset += len(data)
+        yield data
+
+
+def _exit_of(reply: Reply) -> tuple[int | None, int | None]:
+    """Return (exit code, signal) of the raw wait status in `reply`."""
+    raw = number_of(reply.body, "exit")
+    if raw is None:
+        return None, None
+    code = os.waitstatus_to_exitcode(raw) if os.WIFEXITED(raw) or os.WIFSIGNALED(raw) else None
+    return (None, -code) if code is not None and code < 0 else (code, None)

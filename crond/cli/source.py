@@ -1,0 +1,73 @@
+"""A crontab that a verb was given: its bytes, whether it has a user column, whose rules read it.
+
+Owns the reading; the parsing is crond.model's. Prints nothing and asks no daemon. Used by check, next
+and simulate.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crond.cli.failure import Failure, Status
+from crond.cli.format import printable
+
+if TYPE_CHECKING:
+    from crond.model.crontab import Table
+
+#: Larger than any crontab; a device or an endless pipe must not fill the memory.
+_LIMIT = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A crontab that was read: `file` as the user gave it, and what it says."""
+
+    file: str
+    system: bool
+    dialect: str
+    table: Table
+
+    @property
+    def shown(self) -> str:
+        """The file's name for a person."""
+        return "stdin" if self.file == "-" else printable(self.file)
+
+
+def read_source(file: str, *, system: bool | None, dialect: str) -> Source:
+    """Read and parse `file` (`-` is stdin) as the daemon would. Raises Failure if it cannot be read.
+
+    `system` None: decided by where the file is. `dialect` "auto": what this host's cron is.
+    """
+    from crond.cli.host import dialect_of_host
+    from crond.model.crontab import parse_crontab
+
+    data = _read(file)
+    has_users = is_system(file) if system is None else system
+    rules = dialect_of_host() if dialect == "auto" else dialect
+    table = parse_crontab(
+        data, system=has_users, privileged=os.geteuid() == 0, dialect=rules, extensions=True
+    )
+    return Source(file, has_users, rules, table)
+
+
+def is_system(file: str) -> bool:
+    """True if crontabs in this place have a user column: /etc/crontab and what lies in /etc/cron.d."""
+    path = os.path.abspath(file)
+    return path == "/etc/crontab" or path.startswith("/etc/cron.d/")
+
+
+def _read(file: str) -> bytes:
+    try:
+        if file == "-":
+            data = sys.stdin.buffer.read(_LIMIT + 1)
+        else:
+            with open(file, "rb") as opened:
+                data = opened.read(_LIMIT + 1)
+    except OSError as error:
+        raise Failure(f"{printable(file)}: {error.strerror}", Status.USAGE) from None
+    if len(data) > _LIMIT:
+        raise Failure(f"{printable(file)}: larger than {_LIMIT >> 20} MiB, so no crontab", Status.USAGE)
+    return data

@@ -1,0 +1,75 @@
+"""Times as the client reads and shows them: ISO 8601 in, local time with its zone out.
+
+The daemon speaks UTC; people read their own zone, named beside every time, since 02:30 alone means
+two moments on some nights. Knows no crontab and no socket; used by every verb that shows a time.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, tzinfo
+
+from crond.cli.failure import Failure, Status
+
+
+def parse_iso(text: str) -> datetime:
+    """Return the aware moment in `text` (ISO 8601 with an offset or Z). Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset")
+    return moment
+
+
+def shown(moment: datetime | None, zone: tzinfo | None = None) -> str:
+    """Return `2026-11-21 12:00:00 KST` in `zone` (None: the local one); `-` for no moment."""
+    if moment is None:
+        return "-"
+    # A zone without letters is named by its offset, and %Z gives that as it is in the zone file.
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def utc_text(moment: datetime) -> str:
+    """Return the moment as the daemon writes it: `2026-11-21T03:00:00Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def find_zone(name: str | None) -> tzinfo | None:
+    """Return the zone of that name, None (the local zone) for None. Raises Failure for an unknown one."""
+    if name is None:
+        return None
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, LookupError):
+        raise Failure(
+            f"no time zone is called '{name}' (try Europe/Berlin, Asia/Seoul, UTC)", Status.USAGE
+        ) from None
+
+
+def local_zone_name() -> str:
+    """Return the name of the local zone: TZ, else where /etc/localtime points, else UTC."""
+    asked = os.environ.get("TZ", "").removeprefix(":")
+    if asked:
+        return asked
+    target = os.path.realpath("/etc/localtime")
+    return target.partition("/zoneinfo/")[2] or "UTC"
+
+
+def parse_moment(text: str, zone: tzinfo | None, option: str) -> datetime:
+    """Return the aware moment that a person gave to `option`: a date, or a date and a time.
+
+    Without an offset it is in `zone` (None: the local one). Raises Failure, naming the option.
+    """
+    if text == "now":
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Failure(
+            f"{option}: '{text}' is no time; write 2026-11-21T07:00, with +09:00 or Z if you like, or now",
+            Status.USAGE,
+        ) from None
+    if moment.tzinfo is not None:
+        return moment
+    return moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
