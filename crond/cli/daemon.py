@@ -259,3 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"crond: {sys.executable} cannot be started: {error.strerror}", file=sys.stderr)
         return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
