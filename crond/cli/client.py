@@ -35,12 +35,11 @@ _STATUS_OF = {"unknown": Status.UNKNOWN, "ambiguous": Status.UNKNOWN, "closing":
 
 
 class Refused(Failure):
-    """The daemon understood and said no; `code` is its word for why, `candidates` what it may have meant."""
+    """The daemon understood and said no; `code` is its word for why."""
 
-    def __init__(self, message: str, code: str, candidates: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, code: str) -> None:
         super().__init__(message, _STATUS_OF.get(code, Status.FAILED))
         self.code = code
-        self.candidates = candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,10 @@ def find_place(state: str | None) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer: its JSON object, whether another follows, and the descriptor that came with it."""
+    """One answer: its JSON object, whether it is the last, and the descriptor that came with it.
+
+    The descriptor is the connection's, and is closed with it.
+    """
 
     body: dict[str, Any]
     final: bool
@@ -87,7 +89,8 @@ class Connection:
         self.path = place.socket(name)
         self._reader = FrameReader(LARGE_FRAME)
         self._payloads: list[bytes] = []
-        self._descriptor: int | None = None
+        self._arrived: int | None = None
+        self._descriptors: list[int] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(PATIENCE)
         try:
@@ -102,7 +105,9 @@ class Connection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._drop_descriptor()
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors.clear()
         self._socket.close()
 
     def ask(self, verb: str, **arguments: str | None) -> Reply:
@@ -150,9 +155,8 @@ class Connection:
             return False
         except OSError as error:
             raise self._lost(str(error.strerror or error)) from None
-        for descriptor in descriptors:
-            self._drop_descriptor()
-            self._descriptor = descriptor
+        self._descriptors += descriptors
+        self._arrived = descriptors[0] if descriptors else self._arrived
         if not data:
             raise self._lost("it closed the connection without an answer")
         try:
@@ -174,7 +178,7 @@ class Connection:
             raise self.nonsense("its body is no JSON object")
         if not answer.ok:
             raise self._refusal(body)
-        descriptor, self._descriptor = self._descriptor, None
+        descriptor, self._arrived = self._arrived, None
         return Reply(body, answer.final, descriptor)
 
     def _refusal(self, body: dict[str, Any]) -> Refused:
@@ -182,7 +186,7 @@ class Connection:
         if not isinstance(text, str) or not isinstance(code, str):
             raise self.nonsense("it refuses without saying why")
         candidates = [printable(c) for c in held if isinstance(c, str)] if isinstance(held, list) else []
-        return Refused(printable(text), code, tuple(candidates))
+        return Refused(": ".join([printable(text), *filter(None, [", ".join(candidates)])]), code)
 
     def nonsense(self, what: str) -> Failure:
         """Return the failure for an answer that is none; `what` says what is wrong with it."""
@@ -192,11 +196,6 @@ class Connection:
 
     def _lost(self, what: str) -> Failure:
         return Failure(f"the daemon at {printable(self.path)}: {what}", Status.UNREACHABLE)
-
-    def _drop_descriptor(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 def ask_once(place: Place, verb: str, **arguments: str | None) -> dict[str, Any]:

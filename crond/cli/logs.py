@@ -197,19 +197,11 @@ def _show_heading(key: str, run: RunSeen | None) -> None:
 def _copy(launcher: Connection, reply: Reply, sink: Sink, *, follow: bool) -> Reply:
     """Copy the output to `sink`, to the attempt's end if `follow`; return the last answer."""
     held = reply.descriptor
-    try:
-        offset = _drain(held, 0, sink)
-        while follow and not reply.final:
-            later = launcher.poll(_PERIOD)
-            if later is not None:
-                if later.descriptor is not None:
-                    os.close(later.descriptor)
-                reply = later
-            # Read once more after the end: what was written before it may have come since.
-            offset = _drain(held, offset, sink)
-    finally:
-        if held is not None:
-            os.close(held)
+    offset = _drain(held, 0, sink)
+    while follow and not reply.final:
+        reply = launcher.poll(_PERIOD) or reply
+        # Once more after the last answer: what was written before the end may have come since.
+        offset = _drain(held, offset, sink)
     sink.close()
     return reply
 

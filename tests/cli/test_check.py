@@ -1,0 +1,153 @@
+"""check and -T: every problem, where it is, and the exit status that says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from crond.cli.problems import caret_line
+from tests.cli.conftest import Client
+
+GOOD = "MAILTO=ops\n0 3 * * * backup\n"
+
+
+@pytest.fixture
+def crontab(tmp_path: Path) -> Path:
+    path = tmp_path / "crontab"
+    path.write_text(GOOD)
+    return path
+
+
+def test_a_good_file(client: Client, crontab: Path) -> None:
+    """No problems: one line that says so, status 0."""
+    result = client("check", str(crontab))
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{crontab}: 1 entry, no problems\n", "")
+
+
+def test_all_problems_are_shown(client: Client, crontab: Path) -> None:
+    """Not only the first error: each with file, line, column, the line, a caret and a hint; status 1."""
+    crontab.write_text("* 25 * * * a\n@dayly b\n* * * * * c\n")
+    result = client("check", "--dialect", "cronie", str(crontab))
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 1
+    assert lines[0].startswith(f"{crontab}:1:")
+    assert lines[0].endswith(": error: bad hour")
+    assert lines[1] == "    * 25 * * * a"
+    assert lines[2].strip() == "^"
+    assert f"{crontab}:2:1: error: bad time specifier" in lines
+    assert lines[-1] == f"{crontab}: 1 entry, 2 errors"
+
+
+def test_warnings_alone_are_no_failure(client: Client, crontab: Path) -> None:
+    """A warning is shown, and the status stays 0."""
+    crontab.write_text("#: name=x\n\n* * * * * c\n")
+    result = client("check", str(crontab))
+    assert result.exit_code == 0
+    assert ": warning: " in result.stdout
+    assert result.stdout.endswith(": 1 entry, 1 warning\n")
+
+
+def test_several_files(client: Client, crontab: Path, tmp_path: Path) -> None:
+    """One that cannot be read does not hide the others; the worst status counts."""
+    result = client("check", str(tmp_path / "nowhere"), str(crontab), str(tmp_path))
+    assert result.exit_code == 2
+    assert f"{tmp_path}/nowhere: No such file or directory" in result.stderr
+    assert f"{tmp_path}: Is a directory" in result.stderr
+    assert "1 entry, no problems" in result.stdout
+
+
+def test_stdin(client: Client) -> None:
+    """- is stdin, as bytes: a crontab need not be UTF-8."""
+    result = client("check", "-", stdin=b"* * * * * \xff\n")
+    assert (result.exit_code, result.stdout) == (0, "stdin: 1 entry, no problems\n")
+
+
+def test_no_file_is_a_usage_error(client: Client) -> None:
+    """It says what to give."""
+    result = client("check")
+    assert result.exit_code == 2
+    assert "Give one or more files, or - for stdin" in result.stderr
+
+
+def test_the_user_column(client: Client, crontab: Path) -> None:
+    """--system reads a user column, --user does not."""
+    crontab.write_text("* * * * * root\n")
+    assert client("check", "--user", str(crontab)).exit_code == 0
+    assert client("check", str(crontab)).exit_code == 0
+    assert client("check", "--system", str(crontab), "--dialect", "cronie").exit_code == 1
+
+
+def test_dialects(client: Client, crontab: Path) -> None:
+    """What cronie refuses and Debian's cron takes is judged by the dialect that was asked for."""
+    crontab.write_text("1;2 * * * * a\n")
+    assert client("check", "--dialect", "cronie", str(crontab)).exit_code == 1
+    assert client("check", "--dialect", "debian", str(crontab)).exit_code == 0
+
+
+def test_json(client: Client, crontab: Path, tmp_path: Path) -> None:
+    """One document for all files, also for those that cannot be read."""
+    crontab.write_text("* 25 * * * a\n* * * * * b\n")
+    result = client("check", "--json", "--dialect", "cronie", str(crontab), str(tmp_path / "no"))
+    first, second = json.loads(result.stdout)["files"]
+    problem = first.pop("problems")[0]
+    assert first == {"file": str(crontab), "ok": False, "system": False, "dialect": "cronie", "entries": 1}
+    assert problem.keys() == {"line", "column", "severity", "message", "hint"}
+    assert (problem["line"], problem["severity"], problem["message"]) == (1, "error", "bad hour")
+    assert second["ok"] is False
+    assert second["error"].endswith("No such file or directory")
+    assert result.exit_code == 2
+
+
+def test_dash_t(client: Client, crontab: Path) -> None:
+    """-T closes in the words of crontab(1), on stderr, with its status."""
+    result = client("-T", str(crontab))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "No syntax issues were found in the crontab file.\n"
+    crontab.write_text("60 * * * * a\n")
+    result = client("-T", str(crontab))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.endswith("Invalid crontab file. Syntax issues were found.\n")
+    assert "error: bad minute" in result.stderr
+
+
+def test_dash_t_stands_alone(client: Client, crontab: Path) -> None:
+    """-T with a verb is a usage error, and a file that is not there is status 2."""
+    assert client("-T", str(crontab), "list").exit_code == 2
+    assert client("-T", str(crontab) + "x").exit_code == 2
+
+
+def test_escapes_in_a_crontab_are_shown(client: Client, crontab: Path) -> None:
+    """The line of a hostile crontab cannot steer the terminal of who checks it."""
+    crontab.write_text("60 * * * * \x1b]0;owned\x07\n")
+    assert "\x1b" not in client("check", str(crontab)).stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "pointed"),
+    [
+        ("60 * * * * a", 1, "6"),
+        ("\t60\t* * * * a", 2, "6"),
+        ("a\tb\tc", 5, "c"),
+        ("\x1b\x01x", 3, "x"),
+        ("한글x", 3, "x"),
+        ("\udcffx", 2, "x"),
+        ("end", 4, ""),
+    ],
+)
+def test_the_caret_points_at_its_character(text: str, column: int, pointed: str) -> None:
+    """Tabs, wide letters and escapes before it move the caret as far as they take place."""
+    shown, offset = caret_line(text, column)
+    # Without wide letters a column is a character.
+    at = offset - sum(c in "한글" for c in text)
+    assert shown[at : at + 1] == pointed
+
+
+@pytest.mark.parametrize("column", [1, 100, 4000, 5000])
+def test_a_line_too_long_to_show(column: int) -> None:
+    """A part is shown, and the caret stands below the right character of it."""
+    text = "".join(chr(0x21 + i % 94) for i in range(5000))
+    shown, offset = caret_line(text, column)
+    assert len(shown) <= 200
+    assert shown[offset] == text[column - 1]

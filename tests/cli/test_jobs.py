@@ -1,0 +1,217 @@
+"""list, status, run and stop: what they ask, what they show, how they exit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Client
+from tests.cli.fake_daemon import RUNNING, FakeDaemon, no, run_body, yes
+
+
+def job_body(**changed: Any) -> dict[str, Any]:
+    return {
+        "job": "root/backup",
+        "owner": "root",
+        "origin": "/etc/cron.d/backup",
+        "line": 3,
+        "schedule": "0 3 * * *",
+        "command": "backup --all",
+        "user": "root",
+        "next": "2026-11-22T03:00:00Z",
+        "running": [],
+        "last": run_body(),
+        "problems": [],
+        **changed,
+    }
+
+
+def status_body(**changed: Any) -> dict[str, Any]:
+    return {
+        "now": "2026-11-21T03:00:05Z",
+        "zone": "Asia/Seoul",
+        "started_at": "2026-11-20T03:00:05Z",
+        "planned_upto": "2026-11-21T03:00:00Z",
+        "running": [],
+        "next": [],
+        "failed": [],
+        "problems": [],
+        **changed,
+    }
+
+
+def test_list(ask: Client, daemon: FakeDaemon) -> None:
+    """One row per job: due next in local time with its zone, how the last run ended, the command."""
+    daemon.answers("list", yes({"jobs": [job_body(), job_body(job="root/x", next=None, last=None)]}))
+    result = ask("list")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "JOB          NEXT                     LAST     SCHEDULE   COMMAND",
+        "root/backup  2026-11-22 12:00:00 KST  success  0 3 * * *  backup --all",
+        "root/x       -                        -        0 3 * * *  backup --all",
+    ]
+    assert daemon.asked == [("scheduler", "list", {"all": "no"})]
+
+
+def test_list_all(ask: Client, daemon: FakeDaemon) -> None:
+    """--all asks for everybody's jobs, and the daemon decides who may."""
+    daemon.answers("list", no("forbidden", "only root may list everybody's jobs"))
+    assert ask("list", "--all").exit_code == 1
+    assert daemon.asked == [("scheduler", "list", {"all": "yes"})]
+
+
+def test_list_json_is_the_daemons_answer(ask: Client, daemon: FakeDaemon) -> None:
+    """Nothing is lost or added in JSON, and non-ASCII is escaped."""
+    body = {"jobs": [job_body(command="é\x1b\udc80")], "later": 1}
+    daemon.answers("list", yes(body))
+    result = ask("list", "--json")
+    assert json.loads(result.stdout) == body
+    assert result.stdout.isascii()
+    assert "\x1b" not in result.stdout
+
+
+def test_names_and_commands_are_made_printable(ask: Client, daemon: FakeDaemon) -> None:
+    """A command with an escape sequence cannot move the cursor of who lists it."""
+    daemon.answers("list", yes({"jobs": [job_body(job="root/a\x1b[2J", command="x\u202ey\udcff\n")]}))
+    result = ask("list")
+    assert "root/a^[[2J" in result.stdout
+    assert "x\\u202ey\\377^J" in result.stdout
+
+
+def test_list_fits_the_screen(ask: Client, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With COLUMNS no line is longer, wide letters counted twice; the times are never cut."""
+    monkeypatch.setenv("COLUMNS", "80")
+    jobs = [job_body(command="c" * 300), job_body(command="한글" * 50)]
+    daemon.answers("list", yes({"jobs": jobs}))
+    lines = ask("list").stdout.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert all("2026-11-22 12:00:00 KST" in line for line in lines[1:])
+    assert lines[1].endswith("…")
+
+
+def test_list_says_that_there_is_nothing(ask: Client, daemon: FakeDaemon) -> None:
+    """No jobs: nothing on stdout for a script, a word on stderr for a person."""
+    daemon.answers("list", yes({"jobs": []}))
+    result = ask("list")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No jobs.\n")
+
+
+def test_status_of_an_idle_daemon(ask: Client, daemon: FakeDaemon) -> None:
+    """Since when it is up, in which zone, and that nothing runs."""
+    daemon.answers("status", yes(status_body()))
+    lines = ask("status").stdout.splitlines()
+    assert lines[0] == (
+        f"crond at {daemon.state}/run, up since 2026-11-20 12:00:05 KST (1 d), zone Asia/Seoul"
+    )
+    assert "Nothing runs." in lines
+    assert "Nothing is to come." in lines
+
+
+def test_status_of_a_busy_daemon(ask: Client, daemon: FakeDaemon) -> None:
+    """What runs and since when, what is next, what failed and why, what is wrong and where."""
+    problem = {
+        "origin": "/etc/cron.d/x",
+        "line": 3,
+        "column": 5,
+        "severity": "error",
+        "message": "bad minute",
+        "hint": "from 0 to 59",
+    }
+    body = status_body(
+        running=[run_body(**RUNNING)],
+        next=[{"job": "root/x", "instant": "2026-11-21T03:01:05Z"}],
+        failed=[run_body(id="k3e", outcome="failed", exit_code=2), run_body(outcome="failed", signal=9)],
+        problems=[problem],
+    )
+    daemon.answers("status", yes(body))
+    text = ask("status").stdout
+    assert "root/backup  k3f  4711  running for 5.0 s" in text
+    assert "2026-11-21 12:01:05 KST  1 min  root/x" in text
+    assert "2026-11-21 12:00:01 KST  root/backup  k3e  failed (exit status 2)" in text
+    assert "failed (signal 9, SIGKILL)" in text
+    assert "  /etc/cron.d/x:3:5: error: bad minute\n    from 0 to 59\n" in text
+
+
+def test_status_says_that_it_is_behind(ask: Client, daemon: FakeDaemon) -> None:
+    """A scheduler that stopped planning is seen at once."""
+    daemon.answers("status", yes(status_body(planned_upto="2026-11-21T02:00:00Z")))
+    assert "It is behind: planned up to 2026-11-21 11:00:00 KST only." in ask("status").stdout
+
+
+def test_run(ask: Client, daemon: FakeDaemon) -> None:
+    """It asks for one run and says its id; the exit status is the asking's."""
+    daemon.answers("run", yes({"run": run_body(**RUNNING)}))
+    result = ask("run", "backup")
+    assert (result.exit_code, result.stdout) == (0, "root/backup: run k3f started\n")
+    assert daemon.asked == [("scheduler", "run", {"job": "backup", "wait": "no"})]
+
+
+@pytest.mark.parametrize(
+    ("ended", "status", "words"),
+    [
+        ({}, 0, "success"),
+        ({"outcome": "failed", "exit_code": 7}, 7, "failed (exit status 7)"),
+        ({"outcome": "failed", "exit_code": None, "signal": 15}, 143, "failed (signal 15, SIGTERM)"),
+        (
+            {"outcome": "could_not_start", "exit_code": None, "reason": "exec: /bin/nosh"},
+            125,
+            "could not start (exec: /bin/nosh)",
+        ),
+        ({"outcome": "skipped", "exit_code": None, "reason": "overlap"}, 1, "skipped (overlap)"),
+        ({"outcome": "lost", "exit_code": None}, 1, "lost"),
+    ],
+)
+def test_run_wait_exits_as_the_job_did(
+    ask: Client, daemon: FakeDaemon, ended: dict, status: int, words: str
+) -> None:
+    """--wait gives the job's status, 128+N for a signal, 125 where no process was made."""
+    daemon.answers("run", yes({"run": run_body(**RUNNING)}, final=False), yes({"run": run_body(**ended)}))
+    result = ask("run", "--wait", "backup")
+    assert result.exit_code == status
+    assert result.stdout == ""
+    assert result.stderr == f"root/backup: run k3f started\nroot/backup: run k3f: {words}\n"
+
+
+def test_run_wait_json_is_one_document(ask: Client, daemon: FakeDaemon) -> None:
+    """With --wait the JSON is that of the end, and it is all that is printed."""
+    body = {"run": run_body(exit_code=3, outcome="failed")}
+    daemon.answers("run", yes({"run": run_body(**RUNNING)}, final=False), yes(body))
+    result = ask("run", "--wait", "--json", "backup")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout) == body
+
+
+def test_run_wait_when_the_daemon_goes(ask: Client, daemon: FakeDaemon) -> None:
+    """A daemon that goes away while we wait is no end of the job: status 3."""
+    daemon.answers("run", yes({"run": run_body(**RUNNING)}, final=False))
+    result = ask("run", "--wait", "backup")
+    assert result.exit_code == 3
+    assert "closed the connection" in result.stderr
+
+
+def test_run_of_an_unknown_job(ask: Client, daemon: FakeDaemon) -> None:
+    """Status 4, in the daemon's words."""
+    daemon.answers("run", no("unknown", "no job 'x'"))
+    result = ask("run", "x")
+    assert (result.exit_code, result.stderr) == (4, "crontabx: no job 'x'\n")
+
+
+def test_stop(ask: Client, daemon: FakeDaemon) -> None:
+    """It says each run that it stops."""
+    daemon.answers("stop", yes({"stopping": [run_body(**RUNNING), run_body(**{**RUNNING, "pid": None})]}))
+    result = ask("stop", "backup")
+    assert result.exit_code == 0
+    assert result.stdout == ("root/backup: stopping run k3f (pid 4711)\nroot/backup: stopping run k3f\n")
+    assert daemon.asked == [("scheduler", "stop", {"target": "backup"})]
+
+
+def test_stop_of_what_does_not_run(ask: Client, daemon: FakeDaemon) -> None:
+    """Nothing to stop is status 1, as with pkill; in JSON the list is empty."""
+    daemon.answers("stop", yes({"stopping": []}))
+    result = ask("stop", "backup")
+    assert (result.exit_code, result.stderr) == (1, "crontabx: nothing of 'backup' is running\n")
+    result = ask("stop", "backup", "--json")
+    assert json.loads(result.stdout) == {"stopping": []}
+    assert result.exit_code == 1
