@@ -36,10 +36,10 @@ class Source:
         return "stdin" if self.file == "-" else printable(self.file)
 
 
-def read_source(file: str, *, system: bool | None, dialect: str) -> Source:
+def read_source(file: str, *, system: bool | None, dialect: str, seed: int = 0) -> Source:
     """Read and parse `file` (`-` is stdin) as the daemon would. Raises Failure if it cannot be read.
 
-    `system` None: decided by where the file is. `dialect` "auto": what this host's cron is.
+    `system` None: decided by where the file is. `dialect` "auto": what this host's cron is. `seed` feeds `~`.
     """
     from crond.cli.host import dialect_of_host
     from crond.model.crontab import parse_crontab
@@ -48,7 +48,7 @@ def read_source(file: str, *, system: bool | None, dialect: str) -> Source:
     has_users = is_system(file) if system is None else system
     rules = dialect_of_host() if dialect == "auto" else dialect
     table = parse_crontab(
-        data, system=has_users, privileged=os.geteuid() == 0, dialect=rules, extensions=True
+        data, system=has_users, privileged=os.geteuid() == 0, dialect=rules, extensions=True, seed=seed
     )
     return Source(file, has_users, rules, table)
 

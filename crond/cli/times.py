@@ -10,6 +10,11 @@ import os
 from datetime import UTC, datetime, tzinfo
 
 from crond.cli.failure import Failure, Status
+from crond.cli.format import printable
+
+#: Local minutes count from 1970 on, and a look ahead must end before Python's last year does.
+_FIRST_YEAR = 1971
+_LAST_YEAR = 9900
 
 
 def parse_iso(text: str) -> datetime:
@@ -42,18 +47,24 @@ def find_zone(name: str | None) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, LookupError):
-        raise Failure(
-            f"no time zone is called '{name}' (try Europe/Berlin, Asia/Seoul, UTC)", Status.USAGE
-        ) from None
+        text = f"no time zone is called '{printable(name)}' (try Europe/Berlin, Asia/Seoul, UTC)"
+        raise Failure(text, Status.USAGE) from None
 
 
-def local_zone_name() -> str:
-    """Return the name of the local zone: TZ, else where /etc/localtime points, else UTC."""
-    asked = os.environ.get("TZ", "").removeprefix(":")
+def local_zone() -> tzinfo:
+    """Return the local zone as a value: what TZ says, else the file that /etc/localtime is, else UTC."""
+    from zoneinfo import ZoneInfo
+
+    from crond.zones import tzinfo_named
+
+    asked = os.environ.get("TZ", "")
     if asked:
-        return asked
-    target = os.path.realpath("/etc/localtime")
-    return target.partition("/zoneinfo/")[2] or "UTC"
+        return tzinfo_named(asked) or UTC
+    try:
+        with open("/etc/localtime", "rb") as file:
+            return ZoneInfo.from_file(file)
+    except (OSError, ValueError):
+        return UTC
 
 
 def parse_moment(text: str, zone: tzinfo | None, option: str) -> datetime:
@@ -65,11 +76,12 @@ def parse_moment(text: str, zone: tzinfo | None, option: str) -> datetime:
         return datetime.now(UTC)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Failure(
-            f"{option}: '{text}' is no time; write 2026-11-21T07:00, with +09:00 or Z if you like, or now",
-            Status.USAGE,
-        ) from None
-    if moment.tzinfo is not None:
-        return moment
-    return moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+        if moment.tzinfo is None:
+            moment = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+        moment.astimezone(UTC)  # year 1 has moments that UTC has not
+    except (ValueError, OverflowError):
+        hint = "write now, 2026-11-21, or 2026-11-21T07:00 with +09:00 or Z if you like"
+        raise Failure(f"{option}: '{printable(text)}' is no time; {hint}", Status.USAGE) from None
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise Failure(f"{option}: the year is to be from {_FIRST_YEAR} to {_LAST_YEAR}", Status.USAGE)
+    return moment

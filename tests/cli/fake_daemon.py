@@ -79,6 +79,7 @@ class FakeDaemon:
     def __init__(self, state: Path) -> None:
         self.state = state
         self.asked: list[tuple[str, str, dict[str, str]]] = []
+        self.arrived = threading.Event()
         self.scheduler: dict[str, Script] = {}
         self.launcher: dict[str, Script] = {}
         self._listeners: list[socket.socket] = []
@@ -140,6 +141,7 @@ class FakeDaemon:
             ask: Ask = decode(payloads[0], Ask)
             arguments = dict(ask.arguments)
             self.asked.append((side, ask.verb, arguments))
+            self.arrived.set()
             try:
                 for step in scripts[ask.verb](arguments):
                     self._do(connection, step)

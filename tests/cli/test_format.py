@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crond.cli.failure import Failure
-from crond.cli.format import Cell, Column, byte_count, cells, duration, fit, printable, table, wants_colour
+from crond.cli.format import Cell, Column, cells, duration, fit, printable, table, wants_colour
 from crond.cli.times import find_zone, parse_moment, shown, utc_text
 
 
@@ -126,15 +126,6 @@ def test_duration(seconds: float, expected: str) -> None:
     assert duration(seconds) == expected
 
 
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (200 << 20, "200 MiB"), (5 << 50, "5120 TiB")],
-)
-def test_byte_count(size: int, expected: str) -> None:
-    """Sizes count in 1024s, and say so."""
-    assert byte_count(size) == expected
-
-
 def test_shown_names_the_zone() -> None:
     """A time is never shown without its zone."""
     moment = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
@@ -170,7 +161,11 @@ def test_parse_moment(text: str, expected: str) -> None:
     assert utc_text(parse_moment(text, ZoneInfo("Asia/Seoul"), "--at")) == expected
 
 
-def test_a_moment_that_is_none() -> None:
-    """The option and the text are named."""
-    with pytest.raises(Failure, match="--at: 'soon' is no time"):
-        parse_moment("soon", None, "--at")
+@pytest.mark.parametrize(
+    "text", ["soon", "", "25:00", "2026-13-01", "0001-01-01", "9999-12-31", "1969-01-01"]
+)
+def test_a_moment_that_is_none(text: str) -> None:
+    """The option is named, and a year in which nothing can be reckoned is refused."""
+    for zone in (None, ZoneInfo("Asia/Seoul")):
+        with pytest.raises(Failure, match=r"^--at: "):
+            parse_moment(text, zone, "--at")
