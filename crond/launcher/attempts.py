@@ -1,0 +1,73 @@
+"""The record of attempts: what was started in this life and has not been forgotten.
+
+Owns the rule that an attempt is started once. Knows no message and no system call. Used by the
+launcher, clients and stopping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from crond.launcher.spawn import Program
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One attempt. `uid` owns its table and its output; `user` is the account it runs as.
+
+    `status` is the raw wait status, None while its main process lives. `captured` is False where the
+    reserve left it no output file. `logged`: its CMD is shown in the log.
+    """
+
+    key: str
+    job: str
+    uid: int
+    user: str
+    pid: int
+    started_at: float
+    began: float  #: monotonic, for how long it took
+    command: str
+    program: Program | None
+    captured: bool
+    logged: bool
+    status: int | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.status is None
+
+
+class Attempts:
+    """Attempts by key, and the running ones by pid."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, Attempt] = {}
+        self._by_pid: dict[int, Attempt] = {}
+
+    def add(self, attempt: Attempt) -> None:
+        self._by_key[attempt.key] = attempt
+        self._by_pid[attempt.pid] = attempt
+
+    def get(self, key: str) -> Attempt | None:
+        return self._by_key.get(key)
+
+    def ended(self, pid: int, status: int) -> Attempt | None:
+        """Record the end of process `pid`; return its attempt, None if it is nobody's."""
+        attempt = self._by_pid.pop(pid, None)
+        if attempt is not None:
+            attempt.status = status
+        return attempt
+
+    def running(self) -> Iterator[Attempt]:
+        yield from tuple(self._by_pid.values())
+
+    def forget(self, key: str) -> bool:
+        """Drop the record of `key` unless it runs. True if nothing of that name runs."""
+        attempt = self._by_key.get(key)
+        if attempt is None:
+            return True
+        if attempt.running:
+            return False
+        del self._by_key[key]
+        return True

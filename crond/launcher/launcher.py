@@ -1,0 +1,251 @@
+"""The launcher itself: what the scheduler wishes becomes processes, what happens becomes facts.
+
+Owns the answer to each wish and the order in which things are known: process, record, fact. Knows no
+time table. All that is asked of the system goes through its parts, which `main` puts together.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from resource import struct_rusage
+from typing import TYPE_CHECKING, Any
+
+from crond.launcher.attempts import Attempt, Attempts
+from crond.launcher.facts import LIMIT, Facts
+from crond.launcher.log import Ending, Log
+from crond.launcher.programs import NotPossible, Prepared, Programs, with_additions
+from crond.launcher.spawn import Spawner, Stage, Trouble
+from crond.model.messages import (
+    Ack,
+    Exited,
+    Forget,
+    Hello,
+    NotStarted,
+    Start,
+    Started,
+    Stop,
+    TablesComplete,
+    TableText,
+    attempt_key,
+)
+
+if TYPE_CHECKING:
+    from crond.launcher.outputs import Outputs
+    from crond.launcher.scheduler_process import SchedulerProcess
+    from crond.launcher.spool import Spool
+    from crond.launcher.starting import Starter
+
+_REASONS = {
+    Stage.RESOURCES: "resources",
+    Stage.USER: "permission",
+    Stage.CHDIR: "chdir",
+    Stage.EXEC: "exec",
+}
+
+
+class Launcher:
+    """Handles wishes. `on_started` and `on_ended` are told of each attempt, after its fact was sent."""
+
+    def __init__(
+        self,
+        *,
+        hello: Hello,
+        spool: Spool,
+        programs: Programs,
+        starter: Starter,
+        spawner: Spawner,
+        outputs: Outputs,
+        log: Log,
+    ) -> None:
+        self._hello = hello
+        self._spool = spool
+        self._programs = programs
+        self._starter = starter
+        self._spawner = spawner
+        self._outputs = outputs
+        self._log = log
+        self.attempts = Attempts()
+        self.facts = Facts()
+        self.closing = False
+        self.scheduler: SchedulerProcess | None = None
+        self.on_started: list[Callable[[Attempt], None]] = []
+        self.on_ended: list[Callable[[Attempt, Ending], None]] = []
+        self.on_stop: Callable[[Attempt], None] = lambda _attempt: None
+
+    # --- the wire ------------------------------------------------------------------------------
+
+    def greet(self) -> None:
+        """Say on a new wire all that its scheduler must know before anything new happens."""
+        self._send(self._hello)
+        for fact in self._spool.current():
+            self._send(fact)
+        self._send(TablesComplete())
+        for payload in self.facts.waiting():
+            self._send_payload(payload)
+
+    def rescan(self, *, force: bool = False) -> None:
+        """Look for changed crontabs and tell them."""
+        changes = self._spool.scan(force=force)
+        for change in changes:
+            self._send(change)
+        held = (fact for fact in self._spool.current() if isinstance(fact, TableText))
+        self._programs.forget({table.version for table in held})
+
+    def handle(self, wish: Any) -> None:
+        """Do what `wish` asks."""
+        match wish:
+            case Start():
+                self._start(wish)
+            case Stop(attempt=key):
+                attempt = self.attempts.get(key)
+                if attempt is not None and attempt.running:
+                    self.on_stop(attempt)
+            case Forget(attempt=key):
+                self._forget(key)
+            case Ack(number=number):
+                self.facts.acknowledge(number)
+            case _:  # a heartbeat: that it came was its message
+                pass
+
+    # --- starting ------------------------------------------------------------------------------
+
+    def _start(self, wish: Start) -> None:
+        key = attempt_key(wish.run, wish.attempt)
+        try:
+            attempt = self._launch(key, wish)
+        except NotPossible as refused:
+            if refused.reason == "user":
+                self._log.event(wish.job, "ERROR", "getpwnam() failed - user unknown")
+            elif refused.reason not in ("stale", "duplicate", "closing"):
+                self._log.event(wish.job, "ERROR", refused.detail)
+            self._tell_not_started(key, refused.reason, refused.detail)
+            return
+        number = self.facts.next_number()
+        self._tell(Started(number, key, attempt.pid, attempt.started_at))
+        if attempt.logged:
+            self._log.command(attempt.user, attempt.pid, attempt.command)
+            self._log.started(attempt.job, key, attempt.pid, attempt.started_at)
+        for told in self.on_started:
+            told(attempt)
+
+    def _launch(self, key: str, wish: Start) -> Attempt:
+        if self.closing:
+            raise NotPossible("closing", "the daemon is stopping")
+        table = self._spool.table(wish.table)
+        if table is None:
+            raise NotPossible("stale", f"table version {wish.table} is no longer held")
+        if self.attempts.get(key) is not None:
+            raise NotPossible("duplicate", f"attempt {key} was started before")
+        prepared = self._programs.prepared(table, wish.entry)
+        program = with_additions(prepared.program, wish.environment)
+        at, began = time.time(), time.monotonic()
+        pid, captured = self._starter.start(program, stdin=prepared.stdin, uid=table.uid, key=key)
+        attempt = _record(key, wish, table, prepared, pid, at, began, captured=captured)
+        self.attempts.add(attempt)
+        if not captured:
+            self._log.event(
+                prepared.user, "ERROR", f"output of {wish.job} is not kept: the disk of the state is full"
+            )
+        return attempt
+
+    # --- ends ----------------------------------------------------------------------------------
+
+    def reaped(self, pid: int, status: int, usage: struct_rusage) -> None:
+        """Take note of the end of process `pid`, which may be nobody's."""
+        if self.scheduler is not None and self.scheduler.reaped(pid, status):
+            return
+        trouble = self._spawner.trouble_of(pid)
+        attempt = self.attempts.ended(pid, status)
+        if attempt is None:
+            return
+        at = time.time()
+        size = self._outputs.size(attempt.uid, attempt.key) if attempt.captured else 0
+        if trouble is None:
+            number = self.facts.next_number()
+            self._tell(
+                Exited(number, attempt.key, at, status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, size)
+            )
+            detail = ""
+        else:
+            detail = self._explain(attempt, trouble)
+        seconds = time.monotonic() - attempt.began
+        ending = Ending(at=at, seconds=seconds, output_size=size, status=status, detail=detail)
+        if attempt.logged:
+            self._log.command_end(attempt.user, pid, attempt.command)
+        for told in self.on_ended:
+            told(attempt, ending)
+        if size == 0:
+            self._outputs.remove(attempt.uid, attempt.key)
+        attempt.program = None
+
+    def _explain(self, attempt: Attempt, trouble: Trouble) -> str:
+        """Tell what kept the process of `attempt` from its command; return it in words."""
+        error = os.strerror(trouble.errno)
+        program = attempt.program
+        if trouble.stage is Stage.CHDIR and program is not None:
+            folder = os.fsdecode(program.directory)
+            detail = f"cannot enter the home {folder}: {error}"
+            self._log.event(attempt.user, "ERROR chdir failed", folder, error=error)
+        elif trouble.stage is Stage.EXEC and program is not None:
+            detail = f"cannot execute {os.fsdecode(program.path)}: {error}"
+            self._log.event(attempt.user, "ERROR", detail)
+        else:
+            detail = f"cannot become {attempt.user}: {error}"
+            self._log.event(attempt.user, "ERROR", detail)
+        self._tell_not_started(attempt.key, _REASONS[trouble.stage], detail)
+        return detail
+
+    def _forget(self, key: str) -> None:
+        attempt = self.attempts.get(key)
+        if not self.attempts.forget(key):
+            return
+        owners = self._outputs.owners_of(key) if attempt is None else [attempt.uid]
+        for uid in owners:
+            self._outputs.remove(uid, key)
+
+    # --- telling -------------------------------------------------------------------------------
+
+    def _tell_not_started(self, key: str, reason: str, detail: str) -> None:
+        detail = detail.replace("\0", "")[:2000]
+        self._tell(NotStarted(self.facts.next_number(), key, time.time(), reason, detail))
+
+    def _tell(self, fact: Started | NotStarted | Exited) -> None:
+        self._send_payload(self.facts.add(fact))
+        if len(self.facts) > LIMIT and self.scheduler is not None:
+            self.scheduler.kill(f"{LIMIT} facts are not acknowledged")
+
+    def _send(self, fact: Any) -> None:
+        if self.scheduler is not None:
+            self.scheduler.send(fact)
+
+    def _send_payload(self, payload: bytes) -> None:
+        if self.scheduler is not None:
+            self.scheduler.send_payload(payload)
+
+
+def _record(
+    key: str,
+    wish: Start,
+    table: TableText,
+    prepared: Prepared,
+    pid: int,
+    at: float,
+    began: float,
+    *,
+    captured: bool,
+) -> Attempt:
+    return Attempt(
+        key=key,
+        job=wish.job,
+        uid=table.uid,
+        user=prepared.user,
+        pid=pid,
+        started_at=at,
+        began=began,
+        command=prepared.command,
+        program=prepared.program,
+        captured=captured,
+        logged=prepared.logged,
+    )

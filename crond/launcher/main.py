@@ -1,0 +1,320 @@
+"""The launcher's composition root: puts the parts together, starts them in order, runs the loop.
+
+Owns the order of start and end, and which failure ends a start with which words. Everything else is
+the parts'. Called by `crond.launcher.boot` with the Config as JSON; `run` is also what tests call,
+with a scheduler of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+from crond.launcher.accounts import Account, Accounts, own_account
+from crond.launcher.attempts import Attempt
+from crond.launcher.boottime import boot_token, first_of_boot
+from crond.launcher.closing import Closing
+from crond.launcher.config import Config
+from crond.launcher.detach import Detached, detach
+from crond.launcher.folders import WrongFolder, make_folders
+from crond.launcher.kernel import adopt_orphans, name_process
+from crond.launcher.launcher import Launcher
+from crond.launcher.listening import listen
+from crond.launcher.lock import Busy, Lock
+from crond.launcher.log import Ending, Log, Syslog
+from crond.launcher.loop import Loop
+from crond.launcher.notify import Supervisor
+from crond.launcher.outlet import Outlet
+from crond.launcher.outputs import Outputs
+from crond.launcher.programs import Programs
+from crond.launcher.reaper import reap
+from crond.launcher.rescan import Rescan
+from crond.launcher.scheduler_process import SchedulerProcess, scheduler_arguments, scheduler_program
+from crond.launcher.spawn import Spawner
+from crond.launcher.spool import Spool
+from crond.launcher.starting import Starter
+from crond.launcher.stopping import Stopping
+from crond.model.messages import PROTOCOL, Hello, TableRefused
+
+VERSION = "0.1.0"
+
+
+class StartFailed(Exception):
+    """The daemon cannot start; the text says why."""
+
+
+def main(config_json: str) -> int:
+    """Run the launcher that `config_json` describes; return its exit status."""
+    try:
+        config = Config.from_json(config_json)
+    except (ValueError, TypeError, KeyError) as error:
+        sys.stderr.write(f"crond: not a configuration: {error}\n")
+        return 1
+    return run(config)
+
+
+def run(config: Config, *, scheduler: Sequence[str] | None = None) -> int:
+    """Run the launcher; `scheduler` is the command line of its scheduler, if not our own."""
+    try:
+        return _Daemon(config, scheduler).run()
+    except StartFailed as error:
+        sys.stderr.write(f"crond: {error}\n")
+        return 1
+
+
+class _Daemon:
+    """All parts, and the order in which they begin and end."""
+
+    def __init__(self, config: Config, scheduler: Sequence[str] | None) -> None:
+        self._config = config
+        self._scheduler_arguments = scheduler or scheduler_arguments(config)
+        self._on_terminal = config.foreground and os.isatty(2)
+
+    def run(self) -> int:
+        """Start, serve, end. Raises StartFailed."""
+        config = self._config
+        _prepare_process()
+        if not config.foreground:
+            status = detach()
+            if status is not None:
+                return status
+        self._accounts = Accounts()
+        self._own = own_account()
+        account = self._scheduler_account()
+        try:
+            lock = _lock(config)
+            make_folders(config, account)
+            self._make_parts(account)
+            self._launcher.rescan()
+            self._require_given_files()
+        except (WrongFolder, OSError) as error:
+            raise StartFailed(_in_words(error)) from None
+        self._begin()
+        Detached.up()
+        self._loop.run()
+        self._end(lock)
+        return 0
+
+    def _scheduler_account(self) -> Account | None:
+        name = self._config.account
+        if name is None or self._own.uid != 0:
+            return None
+        account = self._accounts.named(name)
+        if account is None:
+            raise StartFailed(f"there is no account {name}, which the scheduler runs as")
+        return account
+
+    def _make_parts(self, account: Account | None) -> None:
+        config = self._config
+        seed = _seed()
+        self._loop = Loop()
+        self._errors, self._lines, self._log = _log(config, self._loop)
+        self._loop.complain = self._log.error
+        self._outputs = Outputs(os.path.join(config.state, "outputs"))
+        self._spawner = Spawner(open_files=_raise_open_files())
+        self._supervisor = Supervisor(os.environ, self._loop)
+        spool = Spool(config, accounts=self._accounts, own=self._own, log=self._log, seed=seed)
+        self._spool = spool
+        self._launcher = Launcher(
+            hello=_hello(config, seed),
+            spool=spool,
+            programs=Programs(config, accounts=self._accounts, own=self._own, daemon=dict(os.environ)),
+            starter=Starter(spawner=self._spawner, outputs=self._outputs),
+            spawner=self._spawner,
+            outputs=self._outputs,
+            log=self._log,
+        )
+        self._scheduler = SchedulerProcess(
+            scheduler_program(self._scheduler_arguments, account),
+            loop=self._loop,
+            spawner=self._spawner,
+            log=self._log,
+            listening=listen(config.run, "scheduler.sock"),
+            silence=config.heartbeat_timeout,
+            greet=self._launcher.greet,
+            handle=self._launcher.handle,
+        )
+        self._make_ends()
+
+    def _make_ends(self) -> None:
+        """Put together what is concerned with ends: of attempts, and of the daemon."""
+        config = self._config
+        self._stopping = Stopping(loop=self._loop, log=self._log, kill_timeout=config.kill_timeout)
+        self._closing = Closing(
+            loop=self._loop,
+            log=self._log,
+            launcher=self._launcher,
+            stopping=self._stopping,
+            scheduler=self._scheduler,
+            supervisor=self._supervisor,
+            drains=config.mode == "files" or os.getpid() == 1,
+            grace=config.shutdown_grace,
+        )
+        self._stopping.on_done = self._closing.look
+        self._launcher.on_stop = self._stopping.stop
+        self._launcher.on_ended += [self._show_end, lambda _attempt, _ending: self._closing.look()]
+
+    def _show_end(self, attempt: Attempt, ending: Ending) -> None:
+        if attempt.logged:
+            self._log.ended(attempt.job, attempt.key, ending)
+
+    def _require_given_files(self) -> None:
+        """A file that somebody named and that is not there, or cannot be read, is a mistake of theirs."""
+        if self._config.mode != "files":
+            return
+        found = {fact.origin: fact for fact in self._spool.current()}
+        for origin in self._config.files:
+            fact = found.get(origin)
+            if fact is None:
+                raise StartFailed(f"{origin}: {os.strerror(2)}")
+            if isinstance(fact, TableRefused):
+                raise StartFailed(f"{origin}: {fact.reason}")
+
+    def _begin(self) -> None:
+        """Start to serve: from here on nothing is to fail."""
+        config = self._config
+        self._loop.on_signals(
+            {
+                signal.SIGCHLD: self._reap,
+                signal.SIGHUP: self._hung_up,
+                signal.SIGURG: self._reload,
+                signal.SIGINT: self._closing.asked,
+                signal.SIGTERM: self._closing.asked,
+            }
+        )
+        self._log.event("CRON", "STARTUP", VERSION)
+        rescan = Rescan(
+            loop=self._loop,
+            folders=self._spool.folders(),
+            watch=config.watch and not config.cluster,
+            look=self._launcher.rescan,
+            each_minute=self._accounts.forget,
+        )
+        if rescan.watching:
+            self._log.event("CRON", "INFO", "running with inotify support")
+        self._launcher.scheduler = self._scheduler
+        if config.mode == "host":
+            _stay_in(config.spool)
+        # What lives now lives for good: the collector must not touch its pages, which a fork shares.
+        gc.collect()
+        gc.freeze()
+        self._scheduler.start()
+        self._supervisor.ready()
+
+    def _end(self, lock: Lock) -> None:
+        deadline = time.monotonic() + 2.0
+        for outlet in (self._lines, self._errors):
+            if outlet is not None:
+                outlet.flush(deadline)
+        for name in ("scheduler.sock", "launcher.sock"):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(self._config.run, name))
+        lock.remove()
+
+    def _reap(self) -> None:
+        if reap(self._launcher.reaped):
+            self._loop.after(0.0, self._reap)
+
+    def _hung_up(self) -> None:
+        # HUP means "read again", but also that the terminal we were started on is gone.
+        if self._on_terminal and not os.isatty(2):
+            self._closing.asked()
+        else:
+            self._reload()
+
+    def _reload(self) -> None:
+        self._accounts.forget()
+        self._launcher.rescan(force=True)
+
+
+def _prepare_process() -> None:
+    """Be a process that a root daemon can be: named, with 0, 1, 2 and no other descriptor to leak."""
+    name_process("crond")
+    adopt_orphans()
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    for number in os.listdir("/proc/self/fd"):
+        if int(number) > 2:
+            with contextlib.suppress(OSError):
+                os.set_inheritable(int(number), False)
+
+
+def _lock(config: Config) -> Lock:
+    """Take the lock that this daemon is known by. Raises StartFailed, OSError."""
+    if config.pid_file is not None:
+        path = config.pid_file
+    else:
+        os.makedirs(config.state, mode=0o700, exist_ok=True)
+        path = os.path.join(config.state, "lock")
+    try:
+        return Lock(path)
+    except Busy as busy:
+        if config.pid_file is None:
+            raise StartFailed(f"{config.state} is in use by the crond with pid {busy.pid or '?'}") from None
+        text = f"can't lock {busy.path}, otherpid may be {busy.pid or '0'}: {os.strerror(11)}"
+        Syslog().write("crond", os.getpid(), f"(CRON) DEATH ({text})", 3)
+        raise StartFailed(text) from None
+
+
+def _log(config: Config, loop: Loop) -> tuple[Outlet, Outlet | None, Log]:
+    # In the background everything goes to syslog, and the terminal must not be kept open.
+    errors = Outlet(2 if config.foreground else os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), loop)
+    lines = Outlet(1, loop) if config.foreground else None
+    log = Log(
+        errors=errors,
+        lines=lines,
+        syslog=Syslog() if config.syslog else None,
+        as_json=config.log_format == "json",
+        dialect=config.dialect,
+    )
+    return errors, lines, log
+
+
+def _hello(config: Config, seed: int) -> Hello:
+    return Hello(
+        protocol=PROTOCOL,
+        life=os.urandom(8).hex(),
+        boot=boot_token(),
+        reboot=first_of_boot(config.reboot_marker),
+        seed=seed,
+        dialect=config.dialect,
+        began=time.time(),
+    )
+
+
+def _seed() -> int:
+    """Return what this life draws `~` and RANDOM_DELAY from; CRONTABX_SEED makes it the same each time."""
+    text = os.environ.get("CRONTABX_SEED", "")
+    if text.isascii() and text.isdigit():
+        return int(text) % 2**53
+    return int.from_bytes(os.urandom(6), "big")
+
+
+def _raise_open_files() -> tuple[int, int]:
+    """Allow ourselves as many descriptors as we may have; return the limit that jobs get back."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = before[1] if os.geteuid() else max(before[1], 65536)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    return before
+
+
+def _stay_in(folder: str) -> None:
+    """Live where cron lives: a job whose home cannot be entered stays there under Debian's rules."""
+    for place in (folder, "/"):
+        with contextlib.suppress(OSError):
+            os.chdir(place)
+            return
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

@@ -1,0 +1,79 @@
+"""The output files of attempts: one each, written by the job itself, owned by us.
+
+Owns STATE/outputs/UID/KEY: making, measuring, opening for readers, removing, and the reserve of free
+space. Nobody else opens one by its path. Must not know what an attempt is beyond its key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import PurePath
+
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+#: New attempts get no file when less than this is free (bytes), or a twentieth of a small disk.
+RESERVE = 64 * 1024 * 1024
+
+
+class Outputs:
+    """Output files under `folder`, which exists and which only we may enter."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = PurePath(folder)
+        self._made: set[int] = set()
+        self._checked_at = float("-inf")
+        self._short = False
+
+    def path(self, uid: int, key: str) -> str:
+        return f"{self._folder}/{uid}/{key}"
+
+    def folder(self, uid: int) -> str:
+        return f"{self._folder}/{uid}"
+
+    @property
+    def short(self) -> bool:
+        """True while so little space is free that new attempts must not write. Looks once a second."""
+        now = time.monotonic()
+        if now - self._checked_at >= 1.0:
+            self._checked_at = now
+            found = os.statvfs(self._folder)
+            free, size = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+            self._short = free < min(RESERVE, size // 20)
+        return self._short
+
+    def create(self, uid: int, key: str) -> int:
+        """Return a descriptor that appends to the new file of `key`.
+
+        Raises FileExistsError where there is one already: that attempt was started before.
+        """
+        if uid not in self._made:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self.folder(uid), 0o700)
+            self._made.add(uid)
+        return os.open(self.path(uid, key), _APPEND, 0o600)
+
+    def size(self, uid: int, key: str) -> int:
+        """Return the bytes in the file of `key`, 0 if it is gone."""
+        try:
+            return os.stat(self.path(uid, key), follow_symlinks=False).st_size
+        except OSError:
+            return 0
+
+    def open(self, uid: int, key: str) -> int | None:
+        """Return a descriptor that only reads, None if there is no file."""
+        try:
+            return os.open(self.path(uid, key), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return None
+
+    def remove(self, uid: int, key: str) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self.path(uid, key))
+
+    def owners_of(self, key: str) -> list[int]:
+        """Return under which uids a file of `key` lies: for attempts of an earlier life."""
+        with contextlib.suppress(OSError):
+            uids = [int(name) for name in os.listdir(self._folder) if name.isdecimal()]
+            return [uid for uid in uids if os.path.lexists(self.path(uid, key))]
+        return []

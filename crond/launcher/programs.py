@@ -1,0 +1,126 @@
+"""What an entry's command is as a program: account, environment, shell, home, text for stdin.
+
+Owns the step from (table, entry) to a Program, and a cache of it that is emptied every minute with
+that of the accounts. Decides; makes no process. Called by the launcher for each Start.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from crond.launcher.accounts import Account, Accounts
+from crond.launcher.environment import Habits, job_environment
+from crond.launcher.spawn import Identity, Program
+from crond.launcher.tables import Tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from crond.launcher.config import Config
+    from crond.model.entry import Entry
+    from crond.model.messages import Pairs, TableText
+
+
+class NotPossible(Exception):
+    """The entry cannot be started; `reason` is one of REFUSALS, `detail` says it in words."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An entry, ready to start. `command` is its text as cron logs it."""
+
+    program: Program
+    stdin: bytes
+    user: str
+    command: str
+    logged: bool
+
+
+class Programs:
+    """Prepared entries. `own` is who we are, `daemon` our environment."""
+
+    def __init__(
+        self, config: Config, *, accounts: Accounts, own: Account, daemon: Mapping[str, str]
+    ) -> None:
+        files = config.mode == "files"
+        self._accounts = accounts
+        self._own = own
+        self._daemon = daemon
+        self._tables = Tables(config.dialect)
+        self._habits = Habits(
+            dialect=config.dialect,
+            inherit=files and not config.clean_env,
+            inherit_path=config.inherit_path,
+        )
+        self._change_user = not files and own.uid == 0
+        self._keep_numbers = files
+        self._must_enter_home = config.dialect != "debian"
+        self._execute = config.execute
+        self._cache: dict[tuple[int, int], Prepared] = {}
+
+    def prepared(self, table: TableText, number: int) -> Prepared:
+        """Return entry `number` of `table`, ready to start. Raises NotPossible."""
+        found = self._cache.get((table.version, number))
+        if found is None:
+            entry = self._tables.entry(table, number)
+            if entry is None:
+                raise NotPossible("unknown", f"{table.origin} has no entry number {number}")
+            found = self._cache[table.version, number] = self._prepare(table, entry)
+        return found
+
+    def forget(self, versions: set[int]) -> None:
+        """Prepare anew from now on; of tables, keep only `versions`."""
+        self._cache.clear()
+        self._tables.keep_only(versions)
+
+    def _prepare(self, table: TableText, entry: Entry) -> Prepared:
+        name = table.owner if entry.user is None else entry.user
+        account = self._account(name)
+        if not self._change_user and account.uid != self._own.uid:
+            raise NotPossible("permission", f"only root can run a job as {name}")
+        settings = job_environment(
+            entry.environment, account=account, daemon=self._daemon, habits=self._habits
+        )
+        shell = os.fsencode(settings["SHELL"])
+        program = Program(
+            path=shell,
+            arguments=(shell, b"-c", os.fsencode(entry.command)),
+            environment=_encoded(settings),
+            identity=Identity(account.uid, account.gid, account.groups) if self._change_user else None,
+            directory=os.fsencode(settings["HOME"]),
+            directory_required=self._must_enter_home,
+            execute=self._execute,
+        )
+        return Prepared(
+            program=program,
+            stdin=os.fsencode(entry.stdin),
+            user=account.name,
+            command=entry.command,
+            logged=entry.log_start,
+        )
+
+    def _account(self, name: str) -> Account:
+        if self._keep_numbers:
+            return self._own
+        account = self._accounts.named(name)
+        if account is None:
+            raise NotPossible("user", f"no account {name}")
+        return account
+
+
+def with_additions(program: Program, additions: Pairs) -> Program:
+    """Return `program` with the scheduler's variables laid over its environment."""
+    if not additions:
+        return program
+    return replace(program, environment={**program.environment, **_encoded(dict(additions))})
+
+
+def _encoded(settings: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {os.fsencode(name): os.fsencode(value) for name, value in settings.items()}

@@ -1,0 +1,152 @@
+"""Making a process and becoming the user in it (stage 1): numbers and system calls, nothing else.
+
+Owns fork, what the new process does until exec, and how it tells what failed there. Whatever can be
+decided is decided before, in a Program: between fork and exec nothing is looked up, so nothing can
+hang there that does not hang that job alone. Must not know tables, attempts or messages.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import resource
+import signal
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from crond.launcher.loop import HANDLED_SIGNALS
+
+
+class Stage(IntEnum):
+    """How far a new process came."""
+
+    RESOURCES = 1
+    USER = 2
+    CHDIR = 3
+    EXEC = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The numbers a process takes on."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What to execute and as whom. `identity` None: stay who we are.
+
+    `directory_required`: without its folder the program does not run, else it runs where we are.
+    `execute` False: do everything, then end with status 0 instead.
+    """
+
+    path: bytes
+    arguments: tuple[bytes, ...]
+    environment: Mapping[bytes, bytes]
+    identity: Identity | None
+    directory: bytes
+    directory_required: bool = True
+    execute: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What kept a process from becoming its program: the stage it failed in and the errno."""
+
+    stage: Stage
+    errno: int
+
+
+_RECORD = struct.Struct("iii")
+#: Not changed by anybody but us: what the child resets is what the launcher, or Python, has set.
+_RESET_SIGNALS = (*HANDLED_SIGNALS, signal.SIGPIPE, signal.SIGXFSZ)
+
+
+class Spawner:
+    """Starts programs. `open_files` is the limit (soft, hard) that they get for descriptors."""
+
+    def __init__(self, *, open_files: tuple[int, int]) -> None:
+        self._open_files = open_files
+        # One pipe for all children, since a pipe each would cost more than the fork's own work.
+        # Records are far below PIPE_BUF, so they are never torn; exec closes the child's end.
+        self._troubles, self._trouble = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._told: dict[int, Trouble] = {}
+
+    def start(self, program: Program, descriptors: Sequence[int]) -> int:
+        """Start `program` with `descriptors` as its 0, 1, 2, …; return its pid. Raises OSError."""
+        # Our handlers exist in the child until exec: a signal meant for the job would end in them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become(program, descriptors)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
+        return pid
+
+    def trouble_of(self, pid: int) -> Trouble | None:
+        """Return why the child `pid`, which has ended, did not become its program; None if it did."""
+        try:
+            while records := os.read(self._troubles, _RECORD.size * 512):
+                for number, stage, code in _RECORD.iter_unpack(records):
+                    self._told[number] = Trouble(Stage(stage), code)
+        except BlockingIOError:
+            pass
+        return self._told.pop(pid, None)
+
+    def _become(self, program: Program, descriptors: Sequence[int]) -> None:
+        """Be the child: never returns. What fails is told by stage and errno, in one record."""
+        stage = Stage.RESOURCES
+        try:
+            os.setsid()
+            _place(descriptors)
+            resource.setrlimit(resource.RLIMIT_NOFILE, self._open_files)
+            stage = Stage.USER
+            if program.identity is not None:
+                _take_on(program.identity)
+            stage = Stage.CHDIR
+            try:
+                os.chdir(program.directory)
+            except OSError:
+                if program.directory_required:
+                    raise
+            stage = Stage.EXEC
+            for number in _RESET_SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            if not program.execute:
+                os._exit(0)
+            os.execve(program.path, program.arguments, program.environment)
+        except OSError as error:
+            self._tell(stage, error.errno or 0)
+        except BaseException:  # noqa: BLE001 - a NUL in an argument, say; this process must never return
+            self._tell(stage, errno.EINVAL)
+        finally:
+            os._exit(127)
+
+    def _tell(self, stage: Stage, code: int) -> None:
+        os.write(self._trouble, _RECORD.pack(os.getpid(), stage, code))
+
+
+def _take_on(identity: Identity) -> None:
+    """Become `identity` for good: groups first, while we still may; all three of each number."""
+    os.setgroups(identity.groups)
+    os.setresgid(identity.gid, identity.gid, identity.gid)
+    os.setresuid(identity.uid, identity.uid, identity.uid)
+
+
+def _place(descriptors: Sequence[int]) -> None:
+    """Make `descriptors` the numbers 0, 1, 2, …; all others close by themselves at exec."""
+    # Those that lie where another one is to go move out of the way first.
+    sources = [
+        fd if fd >= len(descriptors) else fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, len(descriptors))
+        for fd in descriptors
+    ]
+    for target, fd in enumerate(sources):
+        os.dup2(fd, target)

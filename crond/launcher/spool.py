@@ -1,0 +1,248 @@
+"""Which crontabs exist, which are obeyed, and what their text is now.
+
+Owns the list of tables and their versions; the scan, not any notification, is the truth. Knows
+nothing of what a table's text means. Called by the launcher: at start, each minute, when a folder
+changed and on a signal.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from crond.launcher.accounts import Account, Accounts
+from crond.launcher.config import Config
+from crond.launcher.log import Log
+from crond.launcher.opening import Kind, Place, RefusedFile, open_table, read_table
+from crond.model.frames import LARGE_FRAME
+from crond.model.messages import TableGone, TableRefused, TableText, encode
+
+Change: TypeAlias = TableText | TableGone | TableRefused
+Identity: TypeAlias = "tuple[int, int, int, int, int]"
+
+STDIN = "-"
+_DEBIAN_SYSTEM_NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_CRONIE_IGNORED = ("~", ".rpmsave", ".rpmorig", ".rpmnew")
+#: A file written within one tick of the kernel's clock may be written again without a new time.
+_TICK_NS = 50_000_000
+#: JSON writes a byte as up to six.
+_SURELY_FITS = LARGE_FRAME // 6 - 65536
+
+
+@dataclass(slots=True)
+class _Held:
+    """What was found at an origin. `identity` is None where the next scan must read again."""
+
+    fact: TableText | TableRefused
+    identity: Identity | None
+
+
+class Spool:
+    """The crontabs of this host, or the files that were named. `seed` is the life's."""
+
+    def __init__(self, config: Config, *, accounts: Accounts, own: Account, log: Log, seed: int) -> None:
+        self._config = config
+        self._accounts = accounts
+        self._own = own
+        self._log = log
+        self._seed = seed
+        self._held: dict[str, _Held] = {}
+        self._versions: dict[int, TableText] = {}
+        self._made = 0
+        self._stdin: bytes | None = None
+        self._unlistable: set[str] = set()
+
+    def current(self) -> list[TableText | TableRefused]:
+        """Return what is known of every crontab that exists."""
+        return [held.fact for held in self._held.values()]
+
+    def table(self, version: int) -> TableText | None:
+        """Return the table of that version if it is still the current one of its origin."""
+        return self._versions.get(version)
+
+    def folders(self) -> dict[str, frozenset[str]]:
+        """Return the folders in which a change matters, with the names that matter (none: all)."""
+        config = self._config
+        if config.mode == "host":
+            folder, name = os.path.split(config.system_crontab)
+            found = {folder or "/": frozenset((name,))}
+            found[config.cron_d] = found[config.spool] = frozenset()
+            return found
+        named: dict[str, set[str]] = {}
+        for origin in self._config.files:
+            if origin != STDIN:
+                folder, name = os.path.split(origin)
+                # `..data` is the link that Kubernetes swaps when a mounted ConfigMap changes.
+                named.setdefault(folder, {"..data"}).add(name)
+        return {folder: frozenset(names) for folder, names in named.items()}
+
+    def scan(self, *, force: bool = False) -> list[Change]:
+        """Look at every crontab; return what changed. `force` reads all of them again."""
+        changes: list[Change] = []
+        seen = set()
+        for place in self._places():
+            seen.add(place.origin)
+            change = self._look(place, force=force)
+            if change is not None:
+                changes.append(change)
+        gone = [origin for origin in self._held if origin not in seen]
+        return changes + [self._gone(origin) for origin in gone]
+
+    # --- where ---------------------------------------------------------------------------------
+
+    def _places(self) -> Iterator[Place]:
+        config = self._config
+        if config.mode == "files":
+            for origin in config.files:
+                yield Place(origin, Kind.GIVEN, self._own.name, self._own.uid, self._own.name)
+            return
+        yield Place(config.system_crontab, Kind.SYSTEM, "root", 0, "*system*")
+        for name in self._names(config.cron_d):
+            if self._obeys_system_name(name):
+                label = f"*system*{name}" if config.dialect == "debian" else "*system*"
+                yield Place(os.path.join(config.cron_d, name), Kind.SYSTEM, "root", 0, label)
+        if config.cluster and not self._chosen_host():
+            return
+        for name in self._names(config.spool):
+            if not self._obeys_user_name(name):
+                continue
+            account = self._accounts.named(name)
+            # -1: nobody's, see `_look`.
+            uid = account.uid if account is not None else -1
+            yield Place(os.path.join(config.spool, name), Kind.USER, name, uid, name)
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            names = os.listdir(folder)
+        except OSError as error:
+            if folder not in self._unlistable:
+                self._unlistable.add(folder)
+                self._log.event("CRON", "OPENDIR FAILED", folder, error=os.strerror(error.errno or 0))
+            return []
+        self._unlistable.discard(folder)
+        return sorted(names)
+
+    def _obeys_system_name(self, name: str) -> bool:
+        if self._config.dialect == "debian":
+            return _DEBIAN_SYSTEM_NAME.fullmatch(name) is not None
+        return _obeyed_by_cronie(name)
+
+    def _obeys_user_name(self, name: str) -> bool:
+        if self._config.dialect == "debian":
+            unfinished = name.startswith("tmp.") and self._accounts.named(name) is None
+            return not name.startswith(".") and not unfinished
+        return _obeyed_by_cronie(name)
+
+    def _chosen_host(self) -> bool:
+        """True if the spool's .cron.hostname names this host, which then runs its user tables."""
+        try:
+            with open(os.path.join(self._config.spool, ".cron.hostname"), "rb") as chosen:
+                return chosen.readline(1024).rstrip(b"\n") == os.fsencode(socket.gethostname())
+        except OSError:
+            return False
+
+    # --- what ----------------------------------------------------------------------------------
+
+    def _look(self, place: Place, *, force: bool) -> Change | None:
+        """Return what changed at `place`."""
+        if place.origin == STDIN:
+            return self._look_at_stdin(place)
+        if place.kind is Kind.USER and place.uid < 0:
+            return self._refused(place, RefusedFile("ORPHAN (no passwd entry)"))
+        try:
+            fd, found = open_table(place, dialect=self._config.dialect, permit_any=self._config.permit_any)
+        except FileNotFoundError:
+            return self._gone(place.origin) if place.origin in self._held else None
+        except RefusedFile as refused:
+            return self._refused(place, refused)
+        try:
+            return self._read(place, fd, _identity(found), force=force)
+        except RefusedFile as refused:
+            return self._refused(place, refused)
+        finally:
+            os.close(fd)
+
+    def _read(self, place: Place, fd: int, identity: Identity, *, force: bool) -> Change | None:
+        held = self._held.get(place.origin)
+        known = held.fact if held is not None and isinstance(held.fact, TableText) else None
+        same_owner = known is not None and known.uid == place.uid
+        if held is not None and held.identity == identity and same_owner and not force:
+            return None
+        text = read_table(fd, place)
+        settled = 0 <= _TICK_NS < time.time_ns() - identity[1]
+        doubted = held is not None and held.identity is None and same_owner and not force
+        if held is not None and doubted and known is not None and known.text == text:
+            # It was read again only because its time could not be trusted.
+            held.identity = identity if settled else None
+            return None
+        return self._loaded(place, text, identity if settled else None, reload=known is not None)
+
+    def _loaded(self, place: Place, text: bytes, identity: Identity | None, *, reload: bool) -> Change:
+        table = TableText(
+            version=self._made + 1,
+            origin=place.origin,
+            owner=place.owner,
+            uid=place.uid,
+            system=place.kind is Kind.SYSTEM,
+            privileged=place.uid == 0,
+            seed=_table_seed(self._seed, self._made + 1, place.origin),
+            text=text,
+        )
+        if len(text) > _SURELY_FITS and len(encode(table)) > LARGE_FRAME:
+            raise RefusedFile("TOO LONG (for one message)")
+        self._made += 1
+        self._drop(place.origin)
+        self._held[place.origin] = _Held(table, identity)
+        self._versions[table.version] = table
+        if reload:
+            self._log.event(place.label, "RELOAD", place.origin)
+        return table
+
+    def _look_at_stdin(self, place: Place) -> Change | None:
+        if self._stdin is not None:
+            return None
+        self._stdin = read_table(sys.stdin.fileno(), place)
+        return self._loaded(place, self._stdin, None, reload=False)
+
+    def _refused(self, place: Place, refused: RefusedFile) -> Change | None:
+        fact = TableRefused(place.origin, place.owner, max(place.uid, 0), refused.word)
+        held = self._held.get(place.origin)
+        if held is not None and held.fact == fact:
+            return None
+        self._drop(place.origin)
+        self._held[place.origin] = _Held(fact, None)
+        if refused.word.startswith("ORPHAN"):
+            self._log.event(place.label, "ORPHAN", "no passwd entry")
+        else:
+            self._log.event(place.label, refused.word, place.origin, error=refused.error)
+        return fact
+
+    def _gone(self, origin: str) -> TableGone:
+        self._drop(origin)
+        return TableGone(origin)
+
+    def _drop(self, origin: str) -> None:
+        held = self._held.pop(origin, None)
+        if held is not None and isinstance(held.fact, TableText):
+            del self._versions[held.fact.version]
+
+
+def _obeyed_by_cronie(name: str) -> bool:
+    return not name.startswith((".", "#")) and not name.endswith(_CRONIE_IGNORED)
+
+
+def _identity(found: os.stat_result) -> Identity:
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev)
+
+
+def _table_seed(life: int, version: int, origin: str) -> int:
+    """Return what `~` of this version is drawn from, 0 <= seed < 2**53; the same for the same life."""
+    text = f"{life}:{version}:".encode() + os.fsencode(origin)
+    return zlib.crc32(text) << 21 | zlib.crc32(text[::-1]) & 0x1FFFFF

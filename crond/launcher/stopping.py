@@ -1,0 +1,108 @@
+"""Ending the process tree of an attempt: TERM, patience, KILL for whatever remains.
+
+Owns the stops that are under way and what each has seen of its tree: a process that left its session
+and lost its parent is still found if it was seen before. Knows no message. Called by the launcher (Stop)
+and by closing.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from crond.launcher.attempts import Attempt
+from crond.launcher.log import Log
+from crond.launcher.loop import Loop
+from crond.launcher.trees import Process, members, send, snapshot
+
+#: While stops are under way, seconds between two looks.
+_LOOK = 0.25
+#: A process that KILL does not end hangs in the kernel; no use to wait for it any longer (seconds).
+_HOPELESS = 60.0
+
+
+@dataclass(slots=True)
+class _Stop:
+    attempt: Attempt
+    kill_at: float
+    known: set[Process] = field(default_factory=set)
+
+
+class Stopping:
+    """Stops under way. `on_done` is called when one has ended."""
+
+    def __init__(self, *, loop: Loop, log: Log, kill_timeout: float) -> None:
+        self._loop = loop
+        self._log = log
+        self._kill_timeout = kill_timeout
+        self._stops: dict[str, _Stop] = {}
+        self._looking = False
+        self.on_done: Callable[[], None] = lambda: None
+
+    @property
+    def busy(self) -> bool:
+        """True while a stop is under way."""
+        return bool(self._stops)
+
+    def stop(self, attempt: Attempt) -> None:
+        """Begin to end the tree of `attempt`, which runs. A second time changes nothing."""
+        if attempt.key in self._stops:
+            return
+        stop = _Stop(attempt, time.monotonic() + self._kill_timeout)
+        self._stops[attempt.key] = stop
+        self._signal(stop, snapshot(), signal.SIGTERM)
+        if not self._looking:
+            self._looking = True
+            self._loop.after(min(_LOOK, self._kill_timeout), self._look)
+
+    def kill_now(self) -> None:
+        """End the patience of all stops."""
+        now = time.monotonic()
+        for stop in self._stops.values():
+            stop.kill_at = min(stop.kill_at, now)
+
+    def _look(self) -> None:
+        """See who is left of each tree; KILL them when their time is over."""
+        processes = snapshot()
+        now = time.monotonic()
+        for key, stop in list(self._stops.items()):
+            if now >= stop.kill_at:
+                self._signal(stop, processes, signal.SIGKILL)
+            else:
+                stop.known = _tree(stop, processes)
+            if now >= stop.kill_at + _HOPELESS:
+                self._log.error(f"{stop.attempt.job}: {len(stop.known)} processes outlive KILL; given up")
+                stop.known.clear()
+            if not stop.known and (not stop.attempt.running or now >= stop.kill_at + _HOPELESS):
+                del self._stops[key]
+        self._looking = bool(self._stops)
+        if self._looking:
+            self._loop.after(_LOOK, self._look)
+        else:
+            self.on_done()
+
+    def _signal(self, stop: _Stop, processes: dict[int, Process], number: signal.Signals) -> None:
+        """Send `number` to the whole tree, and to what it made meanwhile."""
+        signalled: set[Process] = set()
+        for _ in range(10):  # a tree that forks faster than that is met again at the next look
+            stop.known = _tree(stop, processes)
+            new = stop.known - signalled
+            if not new:
+                return
+            for process in new:
+                _signal_one(process, number)
+            signalled |= new
+            processes = snapshot()
+
+
+def _signal_one(process: Process, number: signal.Signals) -> None:
+    if send(process, number) and number is signal.SIGTERM:
+        # A stopped process takes TERM only when it goes on.
+        send(process, signal.SIGCONT)
+
+
+def _tree(stop: _Stop, processes: dict[int, Process]) -> set[Process]:
+    root = stop.attempt.pid if stop.attempt.running else None
+    return members(processes, root=root, session=stop.attempt.pid, known=stop.known)

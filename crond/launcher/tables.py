@@ -1,0 +1,38 @@
+"""The launcher's own parse of the tables it holds: which command and which user an entry means.
+
+Owns the parsed entries, one parse per version, made when the first of them is started. Whatever the
+scheduler thinks a table says, this is what runs. Called by programs.
+"""
+
+from __future__ import annotations
+
+from crond.model.crontab import parse_crontab
+from crond.model.entry import Entry
+from crond.model.messages import TableText
+
+
+class Tables:
+    """Entries by table version and number."""
+
+    def __init__(self, dialect: str) -> None:
+        self._dialect = dialect
+        self._entries: dict[int, tuple[Entry, ...]] = {}
+
+    def entry(self, table: TableText, number: int) -> Entry | None:
+        """Return entry `number` (from 0) of `table`, None if it has no such entry."""
+        entries = self._entries.get(table.version)
+        if entries is None:
+            entries = self._entries[table.version] = parse_crontab(
+                table.text,
+                system=table.system,
+                privileged=table.privileged,
+                dialect=self._dialect,
+                extensions=True,
+                seed=table.seed,
+            ).entries
+        return entries[number] if number < len(entries) else None
+
+    def keep_only(self, versions: set[int]) -> None:
+        """Forget the entries of all other versions."""
+        for version in self._entries.keys() - versions:
+            del self._entries[version]

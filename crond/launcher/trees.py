@@ -1,0 +1,96 @@
+"""Process trees: which processes belong to an attempt, and signals that hit no others.
+
+Owns the walk through /proc and the identity of a process (pid and start time; a pid alone may be
+somebody else's by now). Decides nothing about when to signal. Called by stopping.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One living process: who it is (`pid`, and `started` in clock ticks since boot), and where it is now."""
+
+    pid: int
+    started: int
+    parent: int = field(compare=False)
+    session: int = field(compare=False)
+
+
+def snapshot() -> dict[int, Process]:
+    """Return the processes that live now, by pid; those that have ended but wait for a parent are not."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            process = look_at(int(name))
+            if process is not None:
+                found[process.pid] = process
+    return found
+
+
+def look_at(pid: int) -> Process | None:
+    """Return process `pid`, None if it does not live."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            text = file.read(4096)
+    except OSError:
+        return None
+    # The command's name, in parentheses, may hold anything; the last one ends it.
+    fields = text.rpartition(b")")[2].split()
+    if len(fields) < 20 or fields[0] in (b"Z", b"X", b"x"):
+        return None
+    return Process(pid=pid, started=int(fields[19]), parent=int(fields[1]), session=int(fields[3]))
+
+
+def members(
+    processes: Mapping[int, Process], *, root: int | None, session: int, known: Iterable[Process]
+) -> set[Process]:
+    """Return who belongs to an attempt: its main process `root`, its `session`, what is `known` to
+    belong and still lives, and all descendants of those.
+
+    `root` is None when the main process has ended: its number may be somebody else's.
+    """
+    children: dict[int, list[Process]] = {}
+    for process in processes.values():
+        children.setdefault(process.parent, []).append(process)
+    found = {process for process in known if processes.get(process.pid) == process}
+    # A process that bears the session's number after the main process ended has made that session anew.
+    if root is not None or session not in processes:
+        found |= {process for process in processes.values() if process.session == session}
+    if root is not None and root in processes:
+        found.add(processes[root])
+    waiting = list(found)
+    while waiting:
+        for child in children.get(waiting.pop().pid, ()):
+            if child not in found:
+                found.add(child)
+                waiting.append(child)
+    return found
+
+
+def send(process: Process, number: signal.Signals) -> bool:
+    """Send signal `number` to `process`; False if it is no longer there."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except OSError as error:
+        # An old kernel, or a container's filter: checked just before, which is the best that is left.
+        if error.errno not in (errno.ENOSYS, errno.EPERM) or look_at(process.pid) != process:
+            return False
+        os.kill(process.pid, number)
+        return True
+    try:
+        # The handle cannot pass to another process; whom it was taken from is seen after.
+        if look_at(process.pid) != process:
+            return False
+        signal.pidfd_send_signal(handle, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(handle)
+    return True

@@ -1,0 +1,258 @@
+"""A real launcher process for tests, in which the test plays the scheduler.
+
+The launcher starts a tiny program as its scheduler, which passes its end of the wire to the test and then
+waits to be killed. All of the launcher's own code for starting, losing and replacing a scheduler is real.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from crond.launcher.config import Config
+from crond.model.frames import LARGE_FRAME, FrameReader, frame
+from crond.model.messages import (
+    FACTS,
+    Ack,
+    Exited,
+    Heartbeat,
+    Hello,
+    NotStarted,
+    Start,
+    Started,
+    TablesComplete,
+    TableText,
+    attempt_key,
+    decode,
+    encode,
+)
+
+PACKAGE = str(Path(__file__).resolve().parents[2])
+PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
+DEADLINE = 20.0
+
+#: Passes descriptor 3 on, then lives until it is killed.
+_STUB = """
+import os, signal, socket, sys
+meeting = socket.socket(socket.AF_UNIX)
+meeting.connect(sys.argv[1])
+socket.send_fds(meeting, [str(os.getpid()).encode()], [3])
+os.close(3)
+while True:
+    signal.pause()
+"""
+_PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from crond.launcher.config import Config
+from crond.launcher.main import run
+sys.exit(run(Config.from_json(sys.argv[2]), scheduler=sys.argv[3:] or None))
+"""
+
+
+class Wire:
+    """The scheduler's end: sends wishes, collects facts."""
+
+    def __init__(self, sock: socket.socket, pid: int) -> None:
+        self.sock = sock
+        self.pid = pid
+        self.facts: list[Any] = []
+        self._reader = FrameReader(LARGE_FRAME)
+
+    def send(self, *messages: Any) -> None:
+        self.sock.sendall(b"".join(frame(encode(message)) for message in messages))
+
+    def read_until(self, wanted: Callable[[Any], bool]) -> Any:
+        """Return the first fact, also of those read before, that is `wanted`. Fails at a deadline."""
+        seen = 0
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            for fact in self.facts[seen:]:
+                seen += 1
+                if wanted(fact):
+                    return fact
+            self._read(deadline)
+
+    def is_closed(self) -> bool:
+        """True once the launcher has hung up. Fails at a deadline."""
+        try:
+            self.read_until(lambda _fact: False)
+        except ConnectionError:
+            return True
+        raise AssertionError("unreachable")
+
+    def _read(self, deadline: float) -> None:
+        ready, _, _ = select.select([self.sock], [], [], max(0.0, deadline - time.monotonic()))
+        assert ready, f"nothing came; so far {self.facts[-5:]}"
+        data = self.sock.recv(1 << 20)
+        if not data:
+            raise ConnectionError("the launcher hung up")
+        self.facts += [decode(payload, *FACTS) for payload in self._reader.feed(data)]
+
+
+class Daemon:
+    """One launcher. `lines` and `errors` collect its stdout and stderr."""
+
+    def __init__(self, config: Config, folder: Path, *, env: dict[str, str] | None = None, **popen: Any) -> None:
+        self.config = config
+        self.meeting = socket.socket(socket.AF_UNIX)
+        path = folder / "meeting"
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        self.meeting.bind(str(path))
+        path.chmod(0o777)
+        self.meeting.listen()
+        stub = [PYTHON, "-I", "-S", "-c", _STUB, str(path)]
+        self.process = subprocess.Popen(
+            [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, config.to_json(), *stub],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=popen.pop("stdin", subprocess.DEVNULL),
+            env={"PATH": "/usr/bin:/bin", **(env or {})},
+            **popen,
+        )
+        self.lines: list[str] = []
+        self.errors: list[str] = []
+        self._changed = threading.Condition()
+        self._threads = [
+            threading.Thread(target=self._collect, args=(self.process.stdout, self.lines), daemon=True),
+            threading.Thread(target=self._collect, args=(self.process.stderr, self.errors), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _collect(self, stream: Any, lines: list[str]) -> None:
+        for line in stream:
+            with self._changed:
+                lines.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
+                self._changed.notify_all()
+
+    def wait_for(self, lines: list[str], text: str) -> str:
+        """Return the first of `lines` that holds `text`. Fails at a deadline."""
+
+        def found() -> str | None:
+            return next((line for line in lines if text in line), None)
+
+        with self._changed:
+            line = self._changed.wait_for(found, DEADLINE)
+        assert line, f"no {text!r} in {lines}"
+        return line
+
+    def wire(self, *, complete: bool = True) -> Wire:
+        """Return the wire of the scheduler that the launcher starts next."""
+        self.meeting.settimeout(DEADLINE)
+        sock, _ = self.meeting.accept()
+        with sock:
+            data, fds, _, _ = socket.recv_fds(sock, 64, 1)
+        wire = Wire(socket.socket(fileno=fds[0]), int(data))
+        if complete:
+            wire.read_until(lambda fact: isinstance(fact, TablesComplete))
+        return wire
+
+    def ask(self, payload: bytes) -> tuple[bytes, list[int]]:
+        """Send `payload` to the launcher's socket; return what came, and descriptors, until it hangs up."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(DEADLINE)
+            sock.connect(os.path.join(self.config.run, "launcher.sock"))
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                sock.sendall(payload)
+            data, fds = b"", []
+            with contextlib.suppress(ConnectionResetError):
+                while True:
+                    part, more, _, _ = socket.recv_fds(sock, 65536, 4)
+                    if not part:
+                        break
+                    data += part
+                    fds += list(more)
+            return data, fds
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end, return the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        try:
+            status = self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        for thread in self._threads:
+            thread.join(DEADLINE)
+        return status
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait()
+        self.meeting.close()
+
+
+class Runner:
+    """Starts entries over a wire and waits for their ends."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self._runs = 0
+
+    def table(self, origin: object) -> TableText:
+        """Return the newest version of `origin` that was told."""
+        tables = [fact for fact in self.wire.facts if isinstance(fact, TableText)]
+        return [table for table in tables if table.origin == str(origin)][-1]
+
+    def start(self, table: TableText, entry: int = 0, **more: Any) -> str:
+        """Wish a start; return the attempt's key."""
+        self._runs += 1
+        run = more.pop("run", f"r{os.getpid()}x{self._runs}x{self.wire.pid}")
+        wish = Start(table.version, entry, "command", f"job{entry}", run, 1, **more)
+        self.wire.send(wish)
+        return attempt_key(run, 1)
+
+    def result(self, key: str) -> Exited | NotStarted:
+        """Return how the attempt ended, and acknowledge it."""
+        fact = self.wire.read_until(lambda fact: isinstance(fact, Exited | NotStarted) and fact.attempt == key)
+        self.wire.send(Ack(fact.number))
+        assert isinstance(fact, Exited | NotStarted)
+        return fact
+
+    def run(self, table: TableText, entry: int = 0, **more: Any) -> Exited | NotStarted:
+        return self.result(self.start(table, entry, **more))
+
+    def started(self, key: str) -> Started:
+        fact = self.wire.read_until(lambda fact: isinstance(fact, Started) and fact.attempt == key)
+        assert isinstance(fact, Started)
+        return fact
+
+
+def files_config(folder: Path, *files: Path, **more: Any) -> Config:
+    """Return a configuration of mode "files" whose state lies in `folder`."""
+    base = Config(
+        mode="files",
+        package=PACKAGE,
+        state=str(folder / "state"),
+        run=str(folder / "state" / "run"),
+        files=tuple(str(file) for file in files),
+        shutdown_grace=5.0,
+        kill_timeout=2.0,
+    )
+    return dataclasses.replace(base, **more)
+
+
+def output_of(config: Config, uid: int, key: str) -> bytes:
+    """Return what is in the output file of an attempt."""
+    return (Path(config.state) / "outputs" / str(uid) / key).read_bytes()
+
+
+__all__ = ["DEADLINE", "Daemon", "Heartbeat", "Hello", "Runner", "Wire", "files_config", "output_of"]
