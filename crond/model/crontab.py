@@ -1,8 +1,8 @@
 """A crontab: bytes become a Table of entries, settings and problems, and `str(table)` is the text again.
 
-The one reader of crontabs: launcher, scheduler and client parse with it, from the same bytes and seed, and so
-name the same entry by the same number. Knows cron's lines, dialects and limits; knows no file, no user and no
-clock. Never raises on any text: what is wrong with it is a Problem.
+The one reader of crontabs: launcher, scheduler and client parse with it, from the same bytes and seed,
+and so name the same entry by the same number. Knows cron's lines, dialects and limits; knows no file, no
+user and no clock. Never raises on any text: what is wrong with it is a Problem.
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ def parse_crontab(
 ) -> Table:
     """Parse a crontab.
 
-    `system`: the lines have a user column. `privileged`: it is root's own, so that a leading `-` is allowed.
-    `dialect`: "cronie" or "debian". `extensions`: also `@every`, `@at` and the day rules `L`, `15W`,
-    `fri#2` ..., and messages about annotations; without them it is cron and nothing else. `seed` feeds the draw
-    of `~`: the same seed and text give the same table.
+    `system`: the lines have a user column. `privileged`: it is root's own, so that a leading `-` is
+    allowed. `dialect`: "cronie" or "debian". `extensions`: also `@every`, `@at` and the day rules `L`,
+    `15W`, `fri#2` ..., and messages about annotations; without them it is cron and nothing else. `seed`
+    feeds the draw of `~`: the same seed and text give the same table.
 
     A line in error is left out and the others stay, as in cronie; under Debian's rules an error empties the
     whole table. Raises ValueError only for an unknown dialect.

@@ -20,10 +20,11 @@ _NOTHING: frozenset[int] = frozenset()
 class Entry:
     """One scheduled line.
 
-    `line` and `column` count from 1. `raw` is the command as written, with its `%`. `environment` holds the
-    assignments that stand above it in the same file. `user` is the user column of a system crontab, else
-    None. `timezone` is CRON_TZ (None: the daemon's zone); `random_delay` is RANDOM_DELAY in minutes, before it
-    is scaled. Texts that were not UTF-8 carry surrogate escapes: `os.fsencode` gives back the bytes.
+    `line` and `column` count from 1. `raw` is the command as written, with its `%`. `environment` holds
+    the assignments that stand above it in the same file. `user` is the user column of a system crontab,
+    else None. `timezone` is CRON_TZ (None: the daemon's zone); `random_delay` is RANDOM_DELAY in minutes,
+    before it is scaled. Texts that were not UTF-8 carry surrogate escapes: `os.fsencode` gives back the
+    bytes.
     """
 
     line: int
@@ -74,9 +75,9 @@ class Entry:
 
 
 def split_percent(raw: str, dialect: Dialect = Dialect.CRONIE) -> tuple[str, str]:
-    """Split a command as written into (command, stdin), as cron does when it runs it.
+    r"""Split a command as written into (command, stdin), as cron does when it runs it.
 
-    Quotes mean nothing. In the command `\\%` is a percent sign and any other backslash keeps its partner; in
+    Quotes mean nothing. In the command `\%` is a percent sign and any other backslash keeps its partner; in
     stdin `%` is a newline. A stdin that is not empty ends in a newline.
     """
     command: list[str] = []

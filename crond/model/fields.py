@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 
 #: Draws one whole number between two bounds, both included: what `~` is replaced by.
@@ -18,7 +18,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-class Dialect(str, Enum):
+class Dialect(StrEnum):
     """Whose cron is followed where the two differ."""
 
     CRONIE = "cronie"
@@ -57,7 +57,8 @@ class BadField(ValueError):
 class Field:
     """The values a field allows. `star`: its text begins with `*`, which decides how days combine and
     whether the entry counts as a wildcard when the clock jumps. `rules` are day rules beyond cron's
-    (`L`, `15W`, `5#2` ...), in canonical form. `warnings` are (offset, text)."""
+    (`L`, `15W`, `5#2` ...), in canonical form. `warnings` are (offset, text).
+    """
 
     values: frozenset[int]
     star: bool
@@ -79,7 +80,11 @@ def parse_field(
 
 @lru_cache(maxsize=8192)
 def _parse_fixed(text: str, kind: Kind, dialect: Dialect, extensions: bool) -> Field:
-    return _parse(text, kind, dialect, extensions, lambda low, high: low)
+    return _parse(text, kind, dialect, extensions, _unused_draw)
+
+
+def _unused_draw(low: int, high: int) -> int:
+    raise AssertionError(f"a field without ~ drew from {low} to {high}")
 
 
 def _parse(text: str, kind: Kind, dialect: Dialect, extensions: bool, draw: Draw) -> Field:

@@ -87,7 +87,7 @@ class Cron:
     def matches_day(
         self, year: int, month: int, day: int, weekday: int, rules: DayRules | None = None
     ) -> bool:
-        """cron's rule of two day fields: both must hold if either begins with `*`, else one is enough."""
+        """Cron's rule of two day fields: both must hold if either begins with `*`, else one is enough."""
         by_month = day in self.day_of_month
         by_week = weekday in self.day_of_week
         if rules is not None:

@@ -1,0 +1,1 @@
+"""Calendars: which days of a month a rule means. Loaded only where an entry needs one."""

@@ -1,0 +1,375 @@
+"""The engine: `step(reading, event) -> actions`. It holds the state and delegates every decision.
+
+No input, output, clock or thread: what happened comes in as events, what is to be done goes out as
+actions, and all that must survive is in its Memory, whose every change is also an action. The scheduler's
+loop drives it in earnest, `crond.core.simulation` under a virtual clock.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from crond.core import admission, memory, reconcile, stopping
+from crond.core.clockwork import Passage, Reading, passage
+from crond.core.memory import Memory, Waiting
+from crond.core.planner import Due, Index, Walk
+from crond.core.preview import Preview
+from crond.core.zone import Zone, ZoneNamed
+from crond.model.actions import Action, Changed, Notice, Record, Remember, Send
+from crond.model.events import Event, RunRequested, StopRequested, TableParsed, Woke
+from crond.model.job import Job, jobs_of
+from crond.model.messages import (
+    Exited,
+    Forget,
+    Hello,
+    NotStarted,
+    Start,
+    Started,
+    TableGone,
+    TableRefused,
+    TablesComplete,
+    attempt_key,
+)
+from crond.model.run import Attempt, Outcome, Run, State, Trigger, run_id
+from crond.model.schedule import DayRules, Reboot
+from crond.model.status import exit_of, judge
+
+#: How many dues become starts in one step: the first of a thousand must not wait for the last.
+BATCH = 32
+#: How many finished runs of a job are kept.
+KEPT_RUNS = 10
+#: Runs of jobs that no table holds any more are kept for this many seconds.
+KEPT_AFTER_GONE = 86400.0
+
+
+class Engine:
+    """The scheduler's mind. All times are readings handed in."""
+
+    def __init__(
+        self, *, memory: Memory, zone: Zone, zone_named: ZoneNamed, rules: DayRules | None = None
+    ) -> None:
+        self.memory = memory
+        self.jobs: dict[str, Job] = {}
+        self.refused: dict[str, TableRefused] = {}
+        self.tables: dict[str, TableParsed] = {}
+        self.began: float | None = None
+        self._zone = zone
+        self._zone_named = zone_named
+        self._rules = rules
+        self._walk = Walk(zone=zone, zone_named=zone_named, rules=rules)
+        self._jobs_of: dict[str, tuple[Job, ...]] = {}
+        self._hello: Hello | None = None
+        self._complete = False
+        self._delay_factor = 0.0
+        self._last: Reading | None = None
+        self._actions: list[Action] = []
+        self._handlers: dict[type, Callable[[Reading, Any], None]] = {
+            Woke: self._woke,
+            Hello: self._greeted,
+            TableParsed: self._table_parsed,
+            TableGone: self._table_gone,
+            TableRefused: self._table_refused,
+            TablesComplete: self._tables_complete,
+            Started: self._started,
+            NotStarted: self._not_started,
+            Exited: self._exited,
+            RunRequested: self._run_requested,
+            StopRequested: self._stop_requested,
+        }
+
+    def step(self, reading: Reading, event: Event) -> list[Action]:
+        """Take in `event`, which was noticed at `reading`; return what is to be done, in order."""
+        self._actions = []
+        self._handlers[type(event)](reading, event)
+        return self._actions
+
+    def deadline(self, reading: Reading) -> float:
+        """Return in how many seconds the engine must be woken."""
+        if not self._complete:
+            return 60.0
+        return 0.0 if self.memory.queue else self._walk.deadline(reading)
+
+    def idle_until(self, reading: Reading, upto: float) -> float:
+        """As `Walk.idle_until`; never while anything waits."""
+        return reading.wall if self.memory.queue else self._walk.idle_until(reading.wall, upto)
+
+    def preview(self, wall: float) -> Preview:
+        """Return a look ahead from `wall`, for people."""
+        return Preview(
+            wall=wall,
+            planned_upto=self._walk.position.planned_upto,
+            zone=self._zone,
+            zone_named=self._zone_named,
+            rules=self._rules,
+            delay_factor=self._delay_factor,
+        )
+
+    # --- time ------------------------------------------------------------------------------------------
+
+    def _woke(self, reading: Reading, _event: Woke) -> None:
+        if not self._complete:
+            return
+        self._watch_clock(reading)
+        before = self._walk.position
+        dues = self._walk.advance(reading)
+        if self._walk.position != before:
+            self._remember(memory.planned(self._walk.position))
+            if self._walk.position.woken % 60 == 0:
+                self._tidy(reading.wall)
+        self._plan(dues, Trigger.SCHEDULE)
+        self._admit(reading.wall)
+
+    def _watch_clock(self, reading: Reading) -> None:
+        if self._last is not None:
+            kind, seconds = passage(self._last, reading)
+            if kind is not Passage.STEADY:
+                self._actions.append(Notice(_PASSAGES[kind].format(abs(seconds), _direction(seconds))))
+        self._last = reading
+
+    def _plan(self, dues: list[Due], trigger: Trigger) -> None:
+        if not dues:
+            return
+        planned = []
+        for one in dues:
+            ordinal = self.memory.next_ordinal(one.job.id, one.instant)
+            planned.append(Waiting(one.job.id, one.instant, ordinal, trigger))
+        self._remember(memory.due(planned))
+
+    def _admit(self, wall: float) -> None:
+        for _ in range(min(BATCH, len(self.memory.queue))):
+            one = self.memory.queue[0]
+            identity = run_id(one.job, one.instant, one.ordinal, one.trigger)
+            run = Run(id=identity, job=one.job, instant=one.instant, ordinal=one.ordinal, trigger=one.trigger)
+            self._answer(run, wall)
+
+    def _answer(self, run: Run, wall: float) -> None:
+        """Let a run that is DUE start, or leave it out."""
+        answer = admission.admit(self.jobs.get(run.job))
+        if isinstance(answer, admission.Skip):
+            self._change(run.finish(Outcome.SKIPPED, at=wall, reason=answer.reason))
+            return
+        run = run.to(State.STARTING).with_attempt(Attempt(number=1))
+        self._change(run)
+        self._send_start(run, answer.job)
+
+    def _send_start(self, run: Run, job: Job) -> None:
+        number = run.attempt.number
+        self._actions.append(Send(Start(job.version, job.index, "command", job.name, run.id, number)))
+
+    # --- the launcher ----------------------------------------------------------------------------------
+
+    def _greeted(self, reading: Reading, hello: Hello) -> None:
+        self._hello = hello
+        self._complete = False
+        self.jobs.clear()
+        self.refused.clear()
+        self.tables.clear()
+        self._jobs_of.clear()
+        self.began = hello.began
+        # cronie draws one factor when it comes up and scales every RANDOM_DELAY with it.
+        self._delay_factor = random.Random(hello.seed).random()
+        position = self.memory.position
+        if hello.life == self.memory.life and position is not None:
+            self._walk.resume(position)
+            return
+        self._walk.begin(hello.began)
+        self._remember(["life", hello.life])
+        self._remember(memory.planned(self._walk.position))
+        for run in reconcile.lost(self.memory.runs.values(), at=reading.wall):
+            self._change(run)
+        while self.memory.queue:
+            one = self.memory.queue[0]
+            identity = run_id(one.job, one.instant, one.ordinal, one.trigger)
+            run = Run(id=identity, job=one.job, instant=one.instant, ordinal=one.ordinal, trigger=one.trigger)
+            self._change(run.finish(Outcome.SKIPPED, at=reading.wall, reason="the daemon was down"))
+
+    def _tables_complete(self, reading: Reading, _event: TablesComplete) -> None:
+        self._complete = True
+        self._reindex(reading.wall)
+        self._plan_reboot()
+        for run in reconcile.unanswered(self.memory.runs.values()):
+            self._send_again(run, reading.wall)
+        self._admit(reading.wall)
+
+    def _plan_reboot(self) -> None:
+        hello = self._hello
+        if hello is None or hello.boot == self.memory.boot:
+            return
+        self._remember(["boot", hello.boot])
+        if hello.reboot:
+            jobs = [job for job in self.jobs.values() if isinstance(job.entry.schedule, Reboot)]
+            self._plan([Due(job, hello.began) for job in jobs], Trigger.REBOOT)
+
+    def _table_parsed(self, reading: Reading, event: TableParsed) -> None:
+        self._drop(event.origin)
+        taken = frozenset(job.id for job in self.jobs.values() if job.owner == event.owner)
+        jobs = jobs_of(
+            event.table,
+            owner=event.owner,
+            uid=event.uid,
+            origin=event.origin,
+            version=event.version,
+            taken=taken,
+        )
+        self.tables[event.origin] = event
+        self._jobs_of[event.origin] = jobs
+        self.jobs.update((job.id, job) for job in jobs)
+        self._reindex(reading.wall)
+
+    def _table_gone(self, reading: Reading, event: TableGone) -> None:
+        self._drop(event.origin)
+        self._reindex(reading.wall)
+
+    def _table_refused(self, reading: Reading, event: TableRefused) -> None:
+        self._drop(event.origin)
+        self.refused[event.origin] = event
+        self._reindex(reading.wall)
+
+    def _drop(self, origin: str) -> None:
+        for job in self._jobs_of.pop(origin, ()):
+            self.jobs.pop(job.id, None)
+        self.tables.pop(origin, None)
+        self.refused.pop(origin, None)
+
+    def _reindex(self, wall: float) -> None:
+        if not self._complete:
+            return  # at start, once for all tables
+        passed = self._walk.use(Index(self.jobs.values(), delay_factor=self._delay_factor), wall)
+        for one in passed:
+            held = self.memory.answered.get(one.job.id)
+            if held is None or held.instant < one.instant:
+                self._actions.append(Notice(f"{one.job.id}: {one.job.entry.schedule} has passed; not run"))
+
+    # --- attempts ----------------------------------------------------------------------------------------
+
+    def _started(self, _reading: Reading, event: Started) -> None:
+        run = self._run_of(event.attempt)
+        if run is None or run.attempt.started_at is not None:
+            return
+        attempt = Attempt(number=run.attempt.number, pid=event.pid, started_at=event.at)
+        run = run.with_attempt(attempt)
+        # A run that is to end stays STOPPING: the wish came while it started.
+        self._change(run.to(State.RUNNING) if run.state is State.STARTING else run)
+
+    def _not_started(self, reading: Reading, event: NotStarted) -> None:
+        run = self._run_of(event.attempt)
+        if run is None or event.reason == "duplicate" or run.state is State.FINISHED:
+            return  # a duplicate was started before: its own facts say what became of it
+        if event.reason == "stale":
+            self._send_again(run, reading.wall)
+            return
+        reason = f"{event.reason}: {event.detail}" if event.detail else event.reason
+        self._finish(run.finish(Outcome.COULD_NOT_START, at=event.at, reason=reason))
+
+    def _exited(self, _reading: Reading, event: Exited) -> None:
+        run = self._run_of(event.attempt)
+        if run is None:
+            # Nobody remembers it: without this the launcher would keep it for ever.
+            self._actions.append(Send(Forget(event.attempt)))
+            return
+        if run.state is State.FINISHED:
+            return
+        ended = exit_of(event.status)
+        held = run.attempt
+        run = run.with_attempt(
+            Attempt(
+                number=held.number,
+                pid=held.pid,
+                started_at=held.started_at,
+                ended_at=event.at,
+                exit_code=ended.code,
+                signal=ended.signal,
+                cpu_user=event.cpu_user,
+                cpu_system=event.cpu_system,
+                max_rss=event.max_rss,
+                output_size=event.output_size,
+            )
+        )
+        self._finish(run.finish(judge(ended, stopping=run.state is State.STOPPING), at=event.at))
+
+    def _send_again(self, run: Run, wall: float) -> None:
+        """Ask for a start again, with the newest version of the job's table."""
+        job = self.jobs.get(run.job)
+        if job is None:
+            self._finish(run.finish(Outcome.SKIPPED, at=wall, reason="gone"))
+        else:
+            self._send_start(run, job)
+
+    def _finish(self, run: Run) -> None:
+        self._change(run)
+        finished = [
+            one for one in self.memory.runs.values() if one.job == run.job and one.ended_at is not None
+        ]
+        finished.sort(key=lambda one: one.ended_at or 0.0)
+        for old in finished[:-KEPT_RUNS]:
+            self._forget(old)
+
+    def _forget(self, run: Run) -> None:
+        self._remember(["forget-run", run.id])
+        self._actions.extend(Send(Forget(attempt_key(run.id, one.number))) for one in run.attempts)
+
+    def _tidy(self, wall: float) -> None:
+        """Forget what belongs to jobs that left their tables long ago."""
+        for run in list(self.memory.runs.values()):
+            if (
+                run.job not in self.jobs
+                and run.ended_at is not None
+                and run.ended_at < wall - KEPT_AFTER_GONE
+            ):
+                self._forget(run)
+        held = {run.job for run in self.memory.runs.values()}
+        for job, answered in list(self.memory.answered.items()):
+            if job not in self.jobs and job not in held and answered.instant < wall - KEPT_AFTER_GONE:
+                self._remember(["forget-job", job])
+
+    # --- people ------------------------------------------------------------------------------------------
+
+    def _run_requested(self, reading: Reading, event: RunRequested) -> None:
+        ordinal = self.memory.next_ordinal(event.job, reading.wall)
+        identity = run_id(event.job, reading.wall, ordinal, Trigger.MANUAL)
+        run = Run(
+            id=identity,
+            job=event.job,
+            instant=reading.wall,
+            ordinal=ordinal,
+            trigger=Trigger.MANUAL,
+            by=event.by,
+        )
+        self._answer(run, reading.wall)
+
+    def _stop_requested(self, _reading: Reading, event: StopRequested) -> None:
+        run = self.memory.runs.get(event.run)
+        if run is None:
+            return
+        stopped, wishes = stopping.stop(run)
+        if stopped is not run:
+            self._change(stopped)
+        self._actions.extend(wishes)
+
+    # --- memory ------------------------------------------------------------------------------------------
+
+    def _run_of(self, attempt: str) -> Run | None:
+        run, _, number = attempt.rpartition(".")
+        held = self.memory.runs.get(run)
+        return held if held is not None and str(held.attempt.number) == number else None
+
+    def _change(self, run: Run) -> None:
+        self._remember(memory.changed(run))
+        self._actions.append(Changed(run))
+
+    def _remember(self, record: Record) -> None:
+        self.memory.apply(record)
+        self._actions.append(Remember(record))
+
+
+_PASSAGES = {
+    Passage.LATE: "the scheduler did not run for {:.0f} s",
+    Passage.SUSPENDED: "the machine was suspended for {:.0f} s",
+    Passage.STEPPED: "the clock was set {1} by {0:.0f} s",
+}
+
+
+def _direction(seconds: float) -> str:
+    return "forward" if seconds > 0 else "back"

@@ -1,0 +1,155 @@
+"""What the engine remembers, and the records that rebuild it: nothing of it lives anywhere else.
+
+Every change is a record, applied here and written to the journal in the same step, so that reading the
+journal back gives the same memory. Records are lists of plain values with absolute contents: applying one
+twice is applying it once. Pure; the scheduler's journal stores and replays the records.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from crond.core.clockwork import Gap
+from crond.core.planner import Position
+from crond.model.actions import Record
+from crond.model.run import Attempt, Outcome, Run, State, Trigger, Want
+
+
+class BadRecord(ValueError):
+    """A record that no version of this program wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A due that was planned and has no run yet."""
+
+    job: str
+    instant: float
+    ordinal: int
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The highest instant that a job was ever due for, and how many dues did not lie above it."""
+
+    instant: float
+    repeats: int
+
+
+class Memory:
+    """The engine's whole memory. Changes only through `apply`."""
+
+    def __init__(self) -> None:
+        self.life = ""
+        self.boot = ""
+        self.position: Position | None = None
+        self.answered: dict[str, Answered] = {}
+        self.queue: deque[Waiting] = deque()
+        self.runs: dict[str, Run] = {}
+
+    def apply(self, record: Record) -> None:
+        """Make the change that `record` says. Raises BadRecord, and then changed nothing."""
+        try:
+            kind, *values = record
+            change = _CHANGES[kind]
+        except (ValueError, TypeError, KeyError):
+            raise BadRecord(f"no record: {record!r:.80}") from None
+        try:
+            change(self, *values)
+        except (ValueError, TypeError, KeyError) as error:
+            raise BadRecord(f"{kind}: {error}") from None
+
+    def records(self) -> Iterator[Record]:
+        """Yield records that rebuild this memory from nothing."""
+        yield ["life", self.life]
+        yield ["boot", self.boot]
+        if self.position is not None:
+            yield planned(self.position)
+        for job, answered in self.answered.items():
+            yield ["answered", job, answered.instant, answered.repeats]
+        yield due(list(self.queue))
+        for run in self.runs.values():
+            yield changed(run)
+
+    def next_ordinal(self, job: str, instant: float) -> int:
+        """Return the ordinal of a new due: 0 while instants rise, else a number that never came before."""
+        held = self.answered.get(job)
+        return 0 if held is None or instant > held.instant else held.repeats + 1
+
+    # --- the changes -----------------------------------------------------------------------------------
+
+    def set_life(self, life: str) -> None:
+        self.life = life
+
+    def set_boot(self, boot: str) -> None:
+        self.boot = boot
+
+    def set_planned(self, planned_upto: int, woken: int, offset: int, making_up: str | None) -> None:
+        self.position = Position(planned_upto, woken, offset, None if making_up is None else Gap(making_up))
+
+    def set_answered(self, job: str, instant: float, repeats: int) -> None:
+        self.answered[job] = Answered(instant, repeats)
+
+    def set_due(self, dues: list[list[Any]]) -> None:
+        planned_dues = [Waiting(job, instant, n, Trigger(trigger)) for job, instant, n, trigger in dues]
+        for waiting in planned_dues:
+            held = self.answered.get(waiting.job)
+            if held is None or waiting.instant > held.instant:
+                held = Answered(waiting.instant, 0 if held is None else held.repeats)
+            self.answered[waiting.job] = Answered(held.instant, max(held.repeats, waiting.ordinal))
+        self.queue.extend(planned_dues)
+
+    def set_run(self, values: dict[str, Any]) -> None:
+        run = _run_of(values)
+        self.runs[run.id] = run
+        waiting = Waiting(run.job, run.instant, run.ordinal, run.trigger)
+        if self.queue and self.queue[0] == waiting:
+            self.queue.popleft()
+
+    def set_forget_run(self, run: str) -> None:
+        self.runs.pop(run, None)
+
+    def set_forget_job(self, job: str) -> None:
+        self.answered.pop(job, None)
+
+
+_CHANGES: dict[str, Callable[..., None]] = {
+    "life": Memory.set_life,
+    "boot": Memory.set_boot,
+    "planned": Memory.set_planned,
+    "answered": Memory.set_answered,
+    "due": Memory.set_due,
+    "run": Memory.set_run,
+    "forget-run": Memory.set_forget_run,
+    "forget-job": Memory.set_forget_job,
+}
+
+
+def planned(position: Position) -> Record:
+    """The record of how far the walk came."""
+    gap = position.making_up
+    return ["planned", position.planned_upto, position.woken, position.offset, gap and gap.value]
+
+
+def due(dues: list[Waiting]) -> Record:
+    """The record of dues that were planned together."""
+    return ["due", [[one.job, one.instant, one.ordinal, one.trigger.value] for one in dues]]
+
+
+def changed(run: Run) -> Record:
+    """The record of a run as it is now. The first record of a run takes its due off the queue."""
+    return ["run", asdict(run)]
+
+
+def _run_of(values: dict[str, Any]) -> Run:
+    held = dict(values)
+    held["trigger"] = Trigger(held["trigger"])
+    held["state"] = State(held["state"])
+    held["want"] = Want(held["want"])
+    held["outcome"] = None if held["outcome"] is None else Outcome(held["outcome"])
+    held["attempts"] = tuple(Attempt(**attempt) for attempt in held["attempts"])
+    return Run(**held)

@@ -1,0 +1,283 @@
+"""The walk over minutes: which jobs are due now, which are made up, which are left out.
+
+It is cronie's algorithm as a state machine: a minute is walked, not guessed, so a late wake-up loses
+nothing and a repeated one repeats nothing. Works on local minute numbers of the daemon's zone. Knows
+schedules and zones, not runs; the engine calls it at every wake-up and gives its dues their ordinals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from crond.core.clockwork import Gap, Reading, gap
+from crond.core.zone import Zone, ZoneNamed, instant_of, next_change
+from crond.model.job import Job
+from crond.model.schedule import At, Cron, DayRules, Every, LocalMinute, local_minute, minute_number
+
+#: Seconds between two minutes that are made up, if the first of them started anything.
+SPACING = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """`job` is due; `instant` is the UTC moment (epoch seconds) that it answers."""
+
+    job: Job
+    instant: float
+
+
+@dataclass(slots=True)
+class _Group:
+    """All jobs that share a schedule, a zone and a delay: tested once for all of them."""
+
+    schedule: Cron
+    timezone: str | None
+    delay: int
+    jobs: list[Job]
+    #: No minute between these two, both excluded, matches: what the last look ahead found.
+    quiet: tuple[int, int] = (0, 0)
+
+
+class Index:
+    """The jobs, grouped by when they are due. Rebuilt whole whenever a table changes."""
+
+    def __init__(self, jobs: Iterable[Job], *, delay_factor: float) -> None:
+        groups: dict[tuple[Cron, str | None, int], _Group] = {}
+        self.periods: dict[int, list[Job]] = {}
+        self.moments: list[Job] = []
+        for job in jobs:
+            schedule = job.entry.schedule
+            if isinstance(schedule, Cron):
+                key = (schedule, job.entry.timezone, int(job.entry.random_delay * delay_factor))
+                group = groups.get(key)
+                if group is None:
+                    groups[key] = group = _Group(*key, jobs=[])
+                group.jobs.append(job)
+            elif isinstance(schedule, Every):
+                self.periods.setdefault(schedule.seconds, []).append(job)
+            elif isinstance(schedule, At):
+                self.moments.append(job)
+        self.groups = list(groups.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a walk stands, as far as it must survive a restart of the scheduler.
+
+    `planned_upto` is cron's virtual time: all local minutes up to it are served. `woken` is the minute in
+    which the walk last woke; `offset` the one in force when a minute was last served (seconds east of
+    UTC); `making_up` the kind of gap that is being made up, if any.
+    """
+
+    planned_upto: int
+    woken: int
+    offset: int
+    making_up: Gap | None = None
+
+
+class Walk:
+    """The planner: stands at a Position and moves with the clock."""
+
+    def __init__(self, *, zone: Zone, zone_named: ZoneNamed, rules: DayRules | None) -> None:
+        self._zone = zone
+        self._zone_named = zone_named
+        self._rules = rules
+        self._index = Index((), delay_factor=0.0)
+        self._ticks: dict[int, int] = {}
+        self._moments: list[Due] = []
+        self._spaced_until: float | None = None  # monotonic
+        self._planned_upto = self._woken = self._offset = 0
+        self._making_up: Gap | None = None
+
+    @property
+    def position(self) -> Position:
+        return Position(self._planned_upto, self._woken, self._offset, self._making_up)
+
+    def begin(self, wall: float) -> None:
+        """Begin at `wall` as a cron does that just came up: its minute counts as served."""
+        minute = self._minute(wall)
+        self.resume(Position(minute, minute, self._zone.offset_at(wall)))
+
+    def resume(self, position: Position) -> None:
+        """Go on from `position`, as after a stall."""
+        self._planned_upto = position.planned_upto
+        self._woken = position.woken
+        self._offset = position.offset
+        self._making_up = position.making_up
+        self._spaced_until = None
+
+    def use(self, index: Index, wall: float) -> list[Due]:
+        """Plan with `index` from now on; return the moments in it that have passed already.
+
+        Periods that are new begin to count at `wall`.
+        """
+        self._index = index
+        self._ticks = {seconds: self._ticks.get(seconds, int(wall // seconds)) for seconds in index.periods}
+        served = self._planned_upto * 60.0 - self._offset
+        moments = [Due(job, self._moment_of(job, wall)) for job in index.moments]
+        self._moments = [due for due in moments if due.instant > served]
+        return [due for due in moments if due.instant <= served]
+
+    # --- minutes -------------------------------------------------------------------------------------
+
+    def advance(self, reading: Reading) -> list[Due]:
+        """Return what is due at `reading`, and move on."""
+        dues: list[Due] = []
+        offset = self._zone.offset_at(reading.wall)
+        minute = int((reading.wall + offset) // 60)
+        while True:
+            if self._spaced_until is not None:
+                if reading.mono < self._spaced_until:
+                    break
+                self._spaced_until = None
+            if self._making_up is not None:
+                found = self._make_up(minute, offset, reading.wall)
+            elif minute != self._woken:
+                found = self._wake(minute, offset, reading.wall)
+            else:
+                break
+            dues += found
+            if found and self._making_up is not None:
+                self._spaced_until = reading.mono + SPACING
+        return dues + self._periods(reading.wall) + self._passed_moments(reading.wall)
+
+    def _wake(self, minute: int, offset: int, wall: float) -> list[Due]:
+        """A new local minute began."""
+        kind = gap(minute - self._planned_upto)
+        self._woken = minute
+        if kind is Gap.BACK:
+            return self._matching(minute, offset, offset, wall, wild=True)
+        if kind in (Gap.SMALL, Gap.MEDIUM):
+            self._making_up = kind
+            return [] if kind is Gap.SMALL else self._matching(minute, offset, offset, wall, wild=True)
+        self._planned_upto = minute
+        self._offset = offset
+        return self._matching(minute, offset, offset, wall)
+
+    def _make_up(self, minute: int, offset: int, wall: float) -> list[Due]:
+        """Serve the next minute that was missed."""
+        kind = self._making_up
+        self._planned_upto += 1
+        if self._planned_upto >= self._woken:
+            # Entries with a zone of their own are left out while the old offset counts, except now.
+            self._offset = offset
+        found = self._matching(
+            self._planned_upto, self._offset, offset, wall, wild=None if kind is Gap.SMALL else False
+        )
+        if self._planned_upto >= self._woken or (kind is Gap.MEDIUM and minute != self._woken):
+            self._making_up = None
+        return found
+
+    def _matching(
+        self, number: int, offset: int, current: int, wall: float, *, wild: bool | None = None
+    ) -> list[Due]:
+        """The jobs whose schedule holds local minute `number`; `wild`: only those that are (not) wild."""
+        dues: list[Due] = []
+        parts: dict[tuple[str | None, int], LocalMinute] = {}
+        for group in self._index.groups:
+            if wild is not None and group.schedule.wild is not wild:
+                continue
+            if group.timezone is not None and offset != current:
+                continue
+            place = (group.timezone, group.delay)
+            at = parts.get(place)
+            if at is None:
+                at = parts[place] = local_minute(self._seen_in(group, number, offset))
+            if group.schedule.matches(at, self._rules):
+                if group.timezone is None:
+                    instant = instant_of(self._zone, at.number, wall)
+                else:
+                    instant = (number - group.delay) * 60.0 - offset
+                dues.extend(Due(job, instant) for job in group.jobs)
+        return dues
+
+    def _seen_in(self, group: _Group, number: int, offset: int) -> int:
+        """Local minute `number` as the group's own zone and delay see it."""
+        number -= group.delay
+        if group.timezone is None:
+            return number
+        moment = number * 60 - offset
+        return (moment + self._zone_named(group.timezone).offset_at(moment)) // 60
+
+    def _minute(self, wall: float) -> int:
+        return int((wall + self._zone.offset_at(wall)) // 60)
+
+    # --- periods and moments
+    # -------------------------------------------------------------------------------------
+
+    def _periods(self, wall: float) -> list[Due]:
+        """One due for each period whose multiple passed; what was slept through is not made up."""
+        dues: list[Due] = []
+        for seconds, jobs in self._index.periods.items():
+            tick, last = int(wall // seconds), self._ticks[seconds]
+            if tick > last:
+                dues.extend(Due(job, float(tick * seconds)) for job in jobs)
+            if tick > last or tick < last - 1:
+                # One tick back is a clock that was slewed; more is a clock that was set.
+                self._ticks[seconds] = tick
+        return dues
+
+    def _passed_moments(self, wall: float) -> list[Due]:
+        passed = [due for due in self._moments if due.instant <= wall]
+        if passed:
+            self._moments = [due for due in self._moments if due.instant > wall]
+        return passed
+
+    def _moment_of(self, job: Job, wall: float) -> float:
+        schedule = job.entry.schedule
+        if not isinstance(schedule, At):
+            raise TypeError(f"{job.id} is not due at one moment")
+        if schedule.moment.tzinfo is not None:
+            return schedule.moment.timestamp()
+        zone = self._zone if job.entry.timezone is None else self._zone_named(job.entry.timezone)
+        return instant_of(zone, minute_number(schedule.moment), wall) + schedule.moment.second
+
+    # --- looking ahead -------------------------------------------------------------------------------
+
+    def deadline(self, reading: Reading) -> float:
+        """Return the seconds from `reading` to the moment at which `advance` must be called again."""
+        wall = reading.wall
+        waits = [60 - (wall + self._zone.offset_at(wall)) % 60]
+        if self._spaced_until is not None:
+            waits.append(max(0.0, self._spaced_until - reading.mono))
+        waits.extend((self._ticks[seconds] + 1) * seconds - wall for seconds in self._index.periods)
+        waits.extend(due.instant - wall for due in self._moments)
+        return max(0.0, min(waits))
+
+    def idle_until(self, wall: float, upto: float) -> float:
+        """Return a moment up to which waking every minute would do nothing, and count those minutes as
+        served.
+
+        Only for a clock that is known to run evenly up to `upto`, which is a virtual one.
+        """
+        if self._making_up is not None or self._woken != self._planned_upto:
+            return wall
+        if self._minute(wall) != self._woken:
+            return wall
+        end = next_change(self._zone, wall, upto)
+        end = upto if end is None else end - 1
+        for name in {group.timezone for group in self._index.groups if group.timezone is not None}:
+            change = next_change(self._zone_named(name), wall - 86400, end)
+            end = end if change is None else min(end, max(wall, change - 1))
+        last = min(self._minute(end), self._next_minute(self._minute(end)) - 1)
+        for seconds in self._index.periods:
+            last = min(last, self._minute((self._ticks[seconds] + 1) * seconds) - 1)
+        for due in self._moments:
+            last = min(last, self._minute(due.instant) - 1)
+        if last <= self._woken:
+            return wall
+        self._planned_upto = self._woken = last
+        return last * 60.0 - self._offset
+
+    def _next_minute(self, upto: int) -> int:
+        """The first minute after `planned_upto` at which any group matches, or `upto` + 1."""
+        first = upto + 1
+        for group in self._index.groups:
+            seen = self._seen_in(group, self._planned_upto, self._offset)
+            shift = self._planned_upto - seen
+            if not group.quiet[0] <= seen < group.quiet[1]:
+                found = group.schedule.next_after(seen, upto - shift, self._rules)
+                group.quiet = (seen, max(upto - shift, seen) + 1 if found is None else found)
+            first = min(first, group.quiet[1] + shift)
+        return first

@@ -1,0 +1,105 @@
+"""When a job will be due next, if the clock runs evenly and its table stays: for people to look at.
+
+The planner never looks ahead; this walks the stretches between changes of a zone's offset, with cron's
+rules for what lies in a gap or comes twice. Pure; called for `list`, `next` and `status`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crond.core.zone import Zone, ZoneNamed, instant_of, next_change
+from crond.model.job import Job
+from crond.model.schedule import At, Cron, DayRules, Every, minute_number
+
+_DAY = 86400.0
+#: How far ahead is looked for changes of an offset, and for an entry of leap days.
+_CHANGES_AHEAD = 3 * 366 * _DAY
+_MINUTES_AHEAD = 9 * 366 * 1440
+#: A gap longer than this is not made up.
+_LONGEST_GAP = 180
+
+
+class Preview:
+    """Looks ahead from one moment; what it finds about zones is kept for the next question."""
+
+    def __init__(
+        self,
+        *,
+        wall: float,
+        planned_upto: int,
+        zone: Zone,
+        zone_named: ZoneNamed,
+        rules: DayRules | None,
+        delay_factor: float,
+    ) -> None:
+        self._wall = wall
+        self._planned_upto = planned_upto
+        self._zone = zone
+        self._zone_named = zone_named
+        self._rules = rules
+        self._delay_factor = delay_factor
+        self._changes: dict[str | None, list[float]] = {}
+
+    def due_times(self, job: Job) -> Iterator[float]:
+        """Yield the moments (epoch seconds) at which `job` is due after now, in order."""
+        schedule = job.entry.schedule
+        if isinstance(schedule, Every):
+            tick = schedule.tick(self._wall)
+            while True:
+                tick += 1
+                yield float(tick * schedule.seconds)
+        elif isinstance(schedule, At):
+            moment = self._moment(job, schedule)
+            if moment > self._wall:
+                yield moment
+        elif isinstance(schedule, Cron):
+            yield from self._cron_times(job, schedule)
+
+    def _cron_times(self, job: Job, schedule: Cron) -> Iterator[float]:
+        """Walk the stretches of one offset; at the seams, what a gap holds or what comes twice."""
+        name = job.entry.timezone
+        zone = self._zone if name is None else self._zone_named(name)
+        delay = 60.0 * int(job.entry.random_delay * self._delay_factor)
+        # Entries with a zone of their own get none of cron's care for daylight saving.
+        fixed = name is None and not schedule.wild
+        cursor = self._wall - delay
+        offset = zone.offset_at(cursor)
+        served = int((cursor + offset) // 60)
+        if fixed:
+            served = max(served, self._planned_upto - int(delay // 60))
+        for change in [*self._changes_of(name, zone, cursor), None]:
+            last = served + _MINUTES_AHEAD if change is None else int((change - 1 + offset) // 60)
+            found = schedule.next_after(served, last, self._rules)
+            while found is not None:
+                yield found * 60.0 - offset + delay
+                served = found
+                found = schedule.next_after(served, last, self._rules)
+            if change is None:
+                return
+            offset = zone.offset_at(change)
+            first = int((change + offset) // 60)
+            served = max(served, last)
+            if fixed and 0 < first - served - 1 <= _LONGEST_GAP:
+                missed = schedule.next_after(served, first - 1, self._rules)
+                while missed is not None:
+                    yield change + delay
+                    missed = schedule.next_after(missed, first - 1, self._rules)
+            served = max(served, first - 1) if fixed else first - 1
+
+    def _changes_of(self, name: str | None, zone: Zone, after: float) -> list[float]:
+        if name not in self._changes:
+            changes = []
+            upto = after + _CHANGES_AHEAD
+            change = next_change(zone, after, upto)
+            while change is not None:
+                changes.append(change)
+                change = next_change(zone, change, upto)
+            self._changes[name] = changes
+        return [change for change in self._changes[name] if change > after]
+
+    def _moment(self, job: Job, schedule: At) -> float:
+        if schedule.moment.tzinfo is not None:
+            return schedule.moment.timestamp()
+        zone = self._zone if job.entry.timezone is None else self._zone_named(job.entry.timezone)
+        return instant_of(zone, minute_number(schedule.moment), self._wall) + schedule.moment.second

@@ -1,0 +1,83 @@
+"""A job: the lasting identity behind an entry, whose runs belong together whatever line it stands on.
+
+Its name is `name=`, else a configuration manager's marker, else it is derived from the command, so that
+moving or rescheduling a line keeps its history. Never a line number. Pure; made by the engine when a
+table arrives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from itertools import count
+
+from crond.model.annotations import is_name
+from crond.model.crontab import Table
+from crond.model.entry import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An entry of the newest version of its table, with its identity.
+
+    `id` is OWNER/NAME. `uid` is the owner's: whoever has it may see and touch the job.
+    """
+
+    id: str
+    owner: str
+    uid: int
+    origin: str
+    version: int
+    index: int  #: which of the table's entries, from 0
+    entry: Entry
+
+    @property
+    def name(self) -> str:
+        """The id without its owner."""
+        return self.id.partition("/")[2]
+
+
+def jobs_of(
+    table: Table, *, owner: str, uid: int, origin: str, version: int, taken: frozenset[str] = frozenset()
+) -> tuple[Job, ...]:
+    """Return one Job per entry of `table`, in its order.
+
+    `taken` holds ids of the owner's other tables: a name that is there already stays with its first bearer,
+    and the later entry gets a derived one.
+    """
+    used = set(taken)
+    jobs = []
+    for index, entry in enumerate(table.entries):
+        identity = _identity(entry, owner, origin, used)
+        used.add(identity)
+        jobs.append(Job(identity, owner, uid, origin, version, index, entry))
+    return tuple(jobs)
+
+
+def _identity(entry: Entry, owner: str, origin: str, used: set[str]) -> str:
+    """The first free one of: its name, command, command and schedule, then numbered."""
+    if entry.name is not None and is_name(entry.name) and f"{owner}/{entry.name}" not in used:
+        return f"{owner}/{entry.name}"
+    # In a system crontab file and run-as tell apart what the owner, root, does not.
+    place = (origin, entry.user) if entry.user is not None else ()
+    slug = _slug(entry.raw)
+    by_command = f"{owner}/{slug}-{_digest(*place, entry.raw)}"
+    if by_command not in used:
+        return by_command
+    by_schedule = f"{owner}/{slug}-{_digest(*place, entry.raw, str(entry.schedule))}"
+    if by_schedule not in used:
+        return by_schedule
+    return next(name for n in count(2) if (name := f"{by_schedule}-{n}") not in used)
+
+
+def _slug(command: str) -> str:
+    """The program's name, as far as a job's name may hold it."""
+    word = command.split(maxsplit=1)[0] if command.split() else ""
+    program = word.rpartition("/")[2]
+    kept = "".join(c for c in program if c.isascii() and (c.isalnum() or c in "._-"))[:24]
+    return kept.lstrip("._-") or "job"
+
+
+def _digest(*parts: str) -> str:
+    joined = "\0".join(parts).encode("utf-8", "surrogateescape")
+    return hashlib.blake2s(joined, digest_size=4).hexdigest()

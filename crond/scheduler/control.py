@@ -1,0 +1,235 @@
+"""The control socket: what clients ask of the scheduler, and who may ask what.
+
+One request per connection; a client is known by the credentials that the kernel gives, and by nothing
+that it says. Whatever bytes come, the loop neither waits nor breaks. Commands become events of the
+engine; questions are answered by `crond.scheduler.views`. Called by the loop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from crond.core.clockwork import Reading
+from crond.core.engine import Engine
+from crond.core.preview import Preview
+from crond.link import Link, LinkClosed, peer_of
+from crond.model.actions import Action, Changed
+from crond.model.events import RunRequested, StopRequested
+from crond.model.frames import SMALL_FRAME
+from crond.model.job import Job
+from crond.model.messages import Answer, Ask, BadMessage
+from crond.model.run import Run, State
+from crond.scheduler.views import Views, shown
+
+_MOST_CLIENTS = 64
+#: Seconds in which a client must have said what it wants.
+_PATIENCE = 5.0
+#: Bytes that may wait for a client that does not read.
+_BACKLOG = 64 * 1024 * 1024
+
+
+class Refusal(Exception):
+    """A request that cannot be met; `code` is one of the words that clients know."""
+
+    def __init__(self, code: str, text: str, candidates: list[str] | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+        self.candidates = candidates or []
+
+
+@dataclass(slots=True)
+class _Client:
+    link: Link
+    uid: int
+    since: float  #: monotonic
+    waits_for: str | None = None  #: the run whose end it wants to hear of
+    answered: bool = False
+
+
+class Control:
+    """All clients of the scheduler. `act` hands an event to the engine and carries out what follows."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        engine: Engine,
+        *,
+        preview: Callable[[Reading], Preview],
+        act: Callable[[Reading, RunRequested | StopRequested], list[Action]],
+    ) -> None:
+        listening.setblocking(False)
+        self._listening = listening
+        self._engine = engine
+        self._preview = preview
+        self._act = act
+        self._clients: dict[int, _Client] = {}
+
+    def fileno(self) -> int:
+        return self._listening.fileno()
+
+    def interests(self) -> dict[int, bool]:
+        """The clients' descriptors, and whether each has something to be written."""
+        return {fd: client.link.wants_write for fd, client in self._clients.items()}
+
+    def accept(self, reading: Reading) -> None:
+        """Take in a client that knocked."""
+        try:
+            sock, _ = self._listening.accept()
+        except OSError:
+            return  # it went away again
+        if len(self._clients) >= _MOST_CLIENTS:
+            sock.close()
+            return
+        link = Link(sock, expected=(Ask,), receive_limit=SMALL_FRAME, backlog_limit=_BACKLOG)
+        self._clients[sock.fileno()] = _Client(link, peer_of(sock).uid, reading.mono)
+
+    def ready(self, fd: int, reading: Reading) -> None:
+        """A client said something, can be written to, or is gone."""
+        client = self._clients[fd]
+        try:
+            client.link.flush()
+            for ask in client.link.receive():
+                if client.answered:
+                    raise BadMessage("one request per connection")
+                client.answered = True
+                self._serve(client, ask, reading)
+        except (LinkClosed, BadMessage):
+            self._close(client)
+        else:
+            self._close_if_done(client)
+
+    def drop_silent(self, reading: Reading) -> None:
+        """Close the connections of clients that never said what they want."""
+        for client in list(self._clients.values()):
+            if not client.answered and reading.mono - client.since > _PATIENCE:
+                self._close(client)
+
+    def changed(self, run: Run) -> None:
+        """Tell those who wait for `run` that it has ended."""
+        if run.state is not State.FINISHED:
+            return
+        for client in list(self._clients.values()):
+            if client.waits_for == run.id:
+                client.waits_for = None
+                self._answer(client, {"run": shown(run)}, final=True)
+
+    # --- requests ----------------------------------------------------------------------------------------
+
+    def _serve(self, client: _Client, ask: Ask, reading: Reading) -> None:
+        views = Views(
+            self._engine,
+            self._preview(reading),
+            uid=client.uid,
+            everything=client.uid in (0, os.geteuid()),
+            wall=reading.wall,
+        )
+        arguments = dict(ask.arguments)
+        try:
+            if ask.verb == "run":
+                self._run(client, views, arguments, reading)
+            else:
+                self._answer(client, self._body(client, views, ask.verb, arguments, reading), final=True)
+        except Refusal as refusal:
+            body: dict[str, Any] = {"error": str(refusal), "code": refusal.code}
+            if refusal.candidates:
+                body["candidates"] = refusal.candidates
+            self._answer(client, body, final=True, ok=False)
+
+    def _body(
+        self, client: _Client, views: Views, verb: str, arguments: dict[str, str], reading: Reading
+    ) -> dict[str, Any]:
+        if verb == "list":
+            return views.job_list()
+        if verb == "status":
+            return views.status()
+        if verb == "next":
+            jobs = [self._job(views, arguments["job"])] if "job" in arguments else []
+            return views.next_dues(jobs, _count(arguments))
+        if verb == "runs":
+            return {"runs": [shown(run) for run in self._runs(views, arguments)[: _count(arguments)]]}
+        if verb == "stop":
+            return self._stop(client, views, arguments, reading)
+        raise Refusal("bad_request", f"the scheduler knows no {verb!r}")
+
+    def _run(self, client: _Client, views: Views, arguments: dict[str, str], reading: Reading) -> None:
+        job = self._job(views, arguments.get("job", ""))
+        actions = self._act(reading, RunRequested(job.id, client.uid))
+        run = next(action.run for action in actions if isinstance(action, Changed))
+        waits = arguments.get("wait") == "yes" and run.state is not State.FINISHED
+        if waits:
+            client.waits_for = run.id
+        self._answer(client, {"run": shown(run)}, final=not waits)
+
+    def _stop(
+        self, client: _Client, views: Views, arguments: dict[str, str], reading: Reading
+    ) -> dict[str, Any]:
+        target = arguments.get("target", "")
+        runs = self._runs_named(views, target) or self._runs_of(views, self._job(views, target))
+        active = [run for run in runs if run.state is not State.FINISHED]
+        for run in active:
+            self._act(reading, StopRequested(run.id, client.uid))
+        held = self._engine.memory.runs
+        return {"stopping": [shown(held[run.id]) for run in active]}
+
+    def _runs(self, views: Views, arguments: dict[str, str]) -> list[Run]:
+        if "run" in arguments:
+            runs = self._runs_named(views, arguments["run"])
+            if not runs:
+                raise Refusal("unknown", f"no run {arguments['run']!r} is remembered")
+            return runs
+        if "job" in arguments:
+            return self._runs_of(views, self._job(views, arguments["job"]))
+        return views.runs()
+
+    def _runs_named(self, views: Views, text: str) -> list[Run]:
+        """The runs whose id, or the id of whose attempt, `text` is or begins."""
+        identity = text.partition(".")[0]
+        return [run for run in views.runs() if len(identity) >= 4 and run.id.startswith(identity)]
+
+    def _runs_of(self, views: Views, job: Job) -> list[Run]:
+        return [run for run in views.runs() if run.job == job.id]
+
+    def _job(self, views: Views, text: str) -> Job:
+        """The job that `text` names: OWNER/NAME, NAME, or the beginning of either."""
+        jobs = views.jobs()
+        for matches in (
+            [job for job in jobs if job.id == text],
+            [job for job in jobs if job.name == text],
+            [job for job in jobs if text and (job.id.startswith(text) or job.name.startswith(text))],
+        ):
+            if len(matches) == 1:
+                return matches[0]
+            if matches:
+                names = sorted(job.id for job in matches)
+                raise Refusal("ambiguous", f"{text!r} may be {len(names)} jobs", names[:20])
+        raise Refusal("unknown", f"there is no job {text!r}")
+
+    # --- replies -----------------------------------------------------------------------------------------
+
+    def _answer(self, client: _Client, body: dict[str, Any], *, final: bool, ok: bool = True) -> None:
+        try:
+            client.link.send(Answer(ok, final, json.dumps(body)))
+        except LinkClosed:
+            self._close(client)
+
+    def _close_if_done(self, client: _Client) -> None:
+        if client.answered and client.waits_for is None and not client.link.wants_write:
+            self._close(client)
+
+    def _close(self, client: _Client) -> None:
+        fd = client.link.fileno()
+        if fd >= 0:
+            self._clients.pop(fd, None)
+            client.link.close()
+
+
+def _count(arguments: dict[str, str]) -> int:
+    text = arguments.get("count", "20")
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        raise Refusal("bad_request", f"count must be a number, not {text!r}")
+    return int(text)

@@ -1,0 +1,203 @@
+"""The loop: the only one of the scheduler. It reads the clock, feeds the engine and carries out its
+actions.
+
+Order is its whole duty: what a step wants remembered is in the journal before anything of it leaves, and
+a fact is acknowledged only after that. Decides nothing. Put together by `crond.scheduler.main`.
+"""
+
+from __future__ import annotations
+
+import select
+import signal
+import sys
+from typing import Any
+
+from crond.core.clockwork import Reading
+from crond.core.engine import Engine
+from crond.link import Link, LinkClosed
+from crond.model.actions import Action, Changed, Notice, Remember, Send
+from crond.model.crontab import parse_crontab
+from crond.model.events import Event, TableParsed, Woke
+from crond.model.messages import (
+    PROTOCOL,
+    Ack,
+    BadMessage,
+    Exited,
+    Heartbeat,
+    Hello,
+    NotStarted,
+    Started,
+    TableText,
+)
+from crond.ports import Clock, Journal
+from crond.scheduler.clock import Waiter
+from crond.scheduler.control import Control
+from crond.zones import HostZone
+
+_SLACK = 0.0005
+
+
+class Loop:
+    """Runs until the launcher hangs up or a signal ends it."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        waiter: Waiter,
+        zone: HostZone,
+        journal: Journal,
+        launcher: Link,
+        engine: Engine,
+        heartbeat: float,
+    ) -> None:
+        self._clock = clock
+        self._waiter = waiter
+        self._zone = zone
+        self._journal = journal
+        self._launcher = launcher
+        self._engine = engine
+        self._heartbeat = heartbeat
+        self._beaten = float("-inf")  # monotonic
+        self._dialect = "cronie"
+        self._numbered = 0
+        self._behind = False
+        self._watched: dict[int, bool] = {}
+
+    def run(self, control: Control) -> int:
+        """Turn until the end; return the exit status."""
+        self._waiter.catch(signal.SIGTERM)
+        self._waiter.catch(signal.SIGINT)
+        self._waiter.watch(self._launcher.fileno(), writing=False)
+        self._waiter.watch(control.fileno(), writing=False)
+        self._control = control
+        while True:
+            reading = self._clock.read()
+            try:
+                ready, signals = self._waiter.wait(self._wait(reading))
+                if signals:
+                    return 0
+                self._turn(ready)
+            except LinkClosed:
+                return 0  # the launcher ended, or gave us up
+            except BadMessage as error:
+                log(f"the launcher said what is no message: {error}")
+                return 1
+
+    def act(self, reading: Reading, *events: Event) -> list[Action]:
+        """Give `events` to the engine and carry out all that follows."""
+        actions: list[Action] = []
+        for event in events:
+            actions += self._engine.step(reading, event)
+        self._carry_out(actions)
+        return actions
+
+    def _wait(self, reading: Reading) -> float:
+        beat = self._beaten + self._heartbeat - reading.mono
+        wait = min(self._engine.deadline(reading), beat)
+        # The alarm may ring a hair before the clock shows the deadline, which would cost a second wake-up.
+        return wait + _SLACK if wait > 0 else 0.0
+
+    def _turn(self, ready: list[tuple[int, int]]) -> None:
+        reading = self._clock.read()
+        self._zone.reread()
+        if reading.mono - self._beaten >= self._heartbeat / 2:
+            self._beaten = reading.mono
+            self._launcher.send(Heartbeat())
+            self._control.drop_silent(reading)
+        self.act(reading, Woke())
+        for fd, events in ready:
+            if fd == self._launcher.fileno():
+                self._hear_launcher(reading, events)
+            elif fd == self._control.fileno():
+                self._control.accept(reading)
+            elif fd in self._control.interests():
+                self._control.ready(fd, reading)
+        self._watch()
+        if self._journal.grown or self._behind:
+            self._rewrite()
+
+    def _hear_launcher(self, reading: Reading, events: int) -> None:
+        if events & select.POLLOUT:
+            self._launcher.flush()
+        if not events & ~select.POLLOUT:
+            return
+        numbered = self._numbered
+        self.act(reading, *(self._event(message) for message in self._launcher.receive()))
+        if self._numbered > numbered:
+            self._launcher.send(Ack(self._numbered))
+
+    def _event(self, message: Any) -> Event:
+        if isinstance(message, Hello):
+            if message.protocol != PROTOCOL:
+                raise BadMessage(f"protocol {message.protocol}, where this scheduler speaks {PROTOCOL}")
+            self._dialect = message.dialect
+        elif isinstance(message, TableText):
+            return self._parsed(message)
+        elif isinstance(message, (Started, NotStarted, Exited)):
+            self._numbered = max(self._numbered, message.number)
+        event: Event = message
+        return event
+
+    def _parsed(self, message: TableText) -> TableParsed:
+        table = parse_crontab(
+            message.text,
+            system=message.system,
+            privileged=message.privileged,
+            dialect=self._dialect,
+            extensions=True,
+            seed=message.seed,
+        )
+        return TableParsed(message.version, message.origin, message.owner, message.uid, table)
+
+    # --- actions -----------------------------------------------------------------------------------------
+
+    def _carry_out(self, actions: list[Action]) -> None:
+        records = [action.record for action in actions if isinstance(action, Remember)]
+        if records:
+            self._write(records)
+        for action in actions:
+            if isinstance(action, Send):
+                self._launcher.send(action.wish)
+            elif isinstance(action, Changed):
+                self._control.changed(action.run)
+            elif isinstance(action, Notice):
+                log(action.text)
+
+    def _write(self, records: list[Any]) -> None:
+        if self._behind:
+            return  # the whole memory is written as soon as that is possible
+        try:
+            self._journal.append(records)
+        except OSError as error:
+            # Jobs are more important than our memory of them: go on, and write all of it once there is
+            # room.
+            log(f"the journal cannot be written: {error.strerror}; a restart now would forget")
+            self._behind = True
+
+    def _rewrite(self) -> None:
+        try:
+            self._journal.rewrite(self._engine.memory.records())
+        except OSError:
+            self._behind = True
+        else:
+            if self._behind:
+                log("the journal is complete again")
+            self._behind = False
+
+    def _watch(self) -> None:
+        """Tell the waiter which sockets matter now, and only what changed."""
+        wanted = self._control.interests()
+        wanted[self._launcher.fileno()] = self._launcher.wants_write
+        for fd in self._watched.keys() - wanted.keys():
+            self._waiter.forget(fd)
+        for fd, writing in wanted.items():
+            if self._watched.get(fd) is not writing:
+                self._waiter.watch(fd, writing=writing)
+        self._watched = wanted
+
+
+def log(text: str) -> None:
+    """Say `text` on stderr, which is the launcher's."""
+    sys.stderr.write(f"crond-scheduler: {text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,168 @@
+"""What clients are shown: jobs, runs and problems as JSON values, for the eyes of one uid.
+
+Users see what is theirs, root and the daemon's own account see everything. Reads the engine, changes nothing.
+Called by `crond.scheduler.control`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from crond.core.engine import Engine
+from crond.core.preview import Preview
+from crond.model.job import Job
+from crond.model.run import Outcome, Run, State
+
+_FAILURES = (Outcome.FAILED, Outcome.COULD_NOT_START, Outcome.LOST)
+_SHOWN = 10
+
+
+class Views:
+    """One look at `engine` by `uid` at moment `wall` (epoch seconds)."""
+
+    def __init__(self, engine: Engine, preview: Preview, *, uid: int, everything: bool, wall: float) -> None:
+        self._engine = engine
+        self._preview = preview
+        self._uid = uid
+        self._everything = everything
+        self._wall = wall
+
+    def jobs(self) -> list[Job]:
+        """The jobs that this uid may see, in the order of their tables."""
+        return [job for job in self._engine.jobs.values() if self._everything or job.uid == self._uid]
+
+    def runs(self) -> list[Run]:
+        """The runs that this uid may see, newest first."""
+        owned = None if self._everything else {job.id for job in self.jobs()}
+        runs = [run for run in self._engine.memory.runs.values() if owned is None or run.job in owned]
+        return sorted(runs, key=_begin, reverse=True)
+
+    def job_list(self) -> dict[str, Any]:
+        runs: dict[str, list[Run]] = {}
+        for run in self.runs():
+            runs.setdefault(run.job, []).append(run)
+        return {"jobs": [self._job(job, runs.get(job.id, [])) for job in self.jobs()]}
+
+    def status(self) -> dict[str, Any]:
+        runs = self.runs()
+        failed = [run for run in runs if run.outcome in _FAILURES]
+        began, position = self._engine.began, self._engine.memory.position
+        served = None if position is None else position.planned_upto * 60.0 - position.offset
+        return {
+            "now": iso(self._wall),
+            "started_at": None if began is None else iso(began),
+            "planned_upto": None if served is None else iso(served),
+            "running": [shown(run) for run in runs if run.state is not State.FINISHED],
+            "next": self._soonest(_SHOWN),
+            "failed": [shown(run) for run in failed[:_SHOWN]],
+            "problems": list(self._problems()),
+        }
+
+    def next_dues(self, jobs: list[Job], count: int) -> dict[str, Any]:
+        """The next `count` dues of each of `jobs`, or the soonest of all where there is not one."""
+        if not jobs:
+            return {"next": self._soonest(count)}
+        return {
+            "next": [
+                _due(moment, job) for job in jobs for moment in islice(self._preview.due_times(job), count)
+            ]
+        }
+
+    def _soonest(self, count: int) -> list[dict[str, Any]]:
+        dues: list[tuple[float, Job]] = []
+        for job in self.jobs():
+            dues.extend((moment, job) for moment in islice(self._preview.due_times(job), count))
+        dues.sort(key=lambda due: due[0])
+        return [_due(moment, job) for moment, job in dues[:count]]
+
+    def _job(self, job: Job, runs: list[Run]) -> dict[str, Any]:
+        entry = job.entry
+        moment = next(self._preview.due_times(job), None)
+        return {
+            "job": job.id,
+            "owner": job.owner,
+            "origin": job.origin,
+            "line": entry.line,
+            "schedule": str(entry.schedule),
+            "command": _text(entry.raw),
+            "user": entry.user or job.owner,
+            "next": None if moment is None else iso(moment),
+            "running": [shown(run) for run in runs if run.state is not State.FINISHED],
+            "last": next((shown(run) for run in runs if run.state is State.FINISHED), None),
+            "problems": [one for one in self._problems(job.origin) if one["line"] == entry.line],
+        }
+
+    def _problems(self, origin: str | None = None) -> Iterator[dict[str, Any]]:
+        for path, table in self._engine.tables.items():
+            if origin in (None, path) and (self._everything or table.uid == self._uid):
+                for problem in table.table.problems:
+                    yield {
+                        "origin": path,
+                        "line": problem.line,
+                        "column": problem.column,
+                        "severity": problem.severity,
+                        "message": problem.message,
+                        "hint": problem.hint,
+                    }
+        for path, refused in self._engine.refused.items():
+            if origin in (None, path) and (self._everything or refused.uid == self._uid):
+                yield {
+                    "origin": path,
+                    "line": 0,
+                    "column": 0,
+                    "severity": "error",
+                    "message": refused.reason,
+                    "hint": "",
+                }
+
+
+def shown(run: Run) -> dict[str, Any]:
+    """Return `run` as every program of ours shows it (docs/reference/json.md)."""
+    attempt = run.attempts[-1] if run.attempts else None
+    return {
+        "id": run.id,
+        "job": run.job,
+        "instant": iso(run.instant),
+        "ordinal": run.ordinal,
+        "trigger": run.trigger.value,
+        "by": run.by,
+        "state": run.state.value,
+        "outcome": None if run.outcome is None else run.outcome.value,
+        "reason": run.reason,
+        "started_at": None if attempt is None else _iso(attempt.started_at),
+        "ended_at": _iso(run.ended_at),
+        "exit_code": attempt and attempt.exit_code,
+        "signal": attempt and attempt.signal,
+        "attempt": attempt and f"{run.id}.{attempt.number}",
+        "attempts": len(run.attempts),
+        "pid": attempt and attempt.pid,
+        "output_size": attempt and attempt.output_size,
+    }
+
+
+def _due(moment: float, job: Job) -> dict[str, Any]:
+    return {"job": job.id, "instant": iso(moment), "schedule": str(job.entry.schedule)}
+
+
+def iso(moment: float) -> str:
+    """Return `moment` (epoch seconds) as ISO 8601 in UTC, with milliseconds where there are any."""
+    whole = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(moment * 1000))
+    text = whole.isoformat(timespec="milliseconds" if whole.microsecond else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+def _iso(moment: float | None) -> str | None:
+    return None if moment is None else iso(moment)
+
+
+def _begin(run: Run) -> float:
+    attempt = run.attempts[-1] if run.attempts else None
+    return (attempt and attempt.started_at) or run.ended_at or run.instant
+
+
+def _text(raw: str) -> str:
+    """A command for JSON: what was not UTF-8 becomes a replacement character."""
+    return raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
