@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154
 # Sourced by ./try and ./check, which set $root. `install_into_venv EXTRA` makes $root/.venv and installs
 # crontabx there from this checkout; a second call with nothing changed does nothing.
 
