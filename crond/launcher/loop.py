@@ -83,6 +83,13 @@ class Loop:
         while self._running:
             self.turn()
 
+    def run_until(self, done: Callable[[], bool], deadline: float) -> None:
+        """Turn, stopped or not, until `done()` or `deadline` (monotonic)."""
+        timer = self.after(deadline - time.monotonic(), lambda: None)
+        while not done() and time.monotonic() < deadline:
+            self.turn()
+        timer.cancel()
+
     def turn(self) -> None:
         """Wait for something and handle it: descriptors, then signals, then timers."""
         # Descriptors first: after a stall, a heartbeat that waits in a socket must be seen before

@@ -19,9 +19,11 @@ from collections.abc import Sequence
 from crond.launcher.accounts import Account, Accounts, own_account
 from crond.launcher.attempts import Attempt
 from crond.launcher.boottime import boot_token, first_of_boot
+from crond.launcher.clients import Clients
 from crond.launcher.closing import Closing
 from crond.launcher.config import Config
 from crond.launcher.detach import Detached, detach
+from crond.launcher.echo import Echo
 from crond.launcher.folders import WrongFolder, make_folders
 from crond.launcher.kernel import adopt_orphans, name_process
 from crond.launcher.launcher import Launcher
@@ -43,6 +45,8 @@ from crond.launcher.stopping import Stopping
 from crond.model.messages import PROTOCOL, Hello, TableRefused
 
 VERSION = "0.1.0"
+#: Seconds that a slow reader of our last lines may keep us.
+_LAST_WORDS = 2.0
 
 
 class StartFailed(Exception):
@@ -158,11 +162,35 @@ class _Daemon:
         )
         self._stopping.on_done = self._closing.look
         self._launcher.on_stop = self._stopping.stop
-        self._launcher.on_ended += [self._show_end, lambda _attempt, _ending: self._closing.look()]
+        clients = Clients(
+            listen(config.run, "launcher.sock"),
+            loop=self._loop,
+            attempts=self._launcher.attempts,
+            outputs=self._outputs,
+            log=self._log,
+        )
+        self._echo: Echo | None = None
+        if config.echo and self._lines is not None:
+            self._echo = Echo(loop=self._loop, log=self._log, outlet=self._lines, outputs=self._outputs)
+            self._launcher.on_started.append(self._echo.started)
+        self._launcher.on_ended += [
+            clients.ended,
+            self._show_end,
+            lambda _attempt, _ending: self._closing.look(),
+        ]
 
     def _show_end(self, attempt: Attempt, ending: Ending) -> None:
-        if attempt.logged:
-            self._log.ended(attempt.job, attempt.key, ending)
+        def end() -> None:
+            if attempt.logged:
+                self._log.ended(attempt.job, attempt.key, ending)
+
+        if self._echo is not None:
+            self._echo.ended(attempt, end)
+        else:
+            end()
+
+    def _echoes(self) -> bool:
+        return self._echo is not None and self._echo.busy
 
     def _require_given_files(self) -> None:
         """A file that somebody named and that is not there, or cannot be read, is a mistake of theirs."""
@@ -208,10 +236,11 @@ class _Daemon:
         self._supervisor.ready()
 
     def _end(self, lock: Lock) -> None:
-        deadline = time.monotonic() + 2.0
-        for outlet in (self._lines, self._errors):
-            if outlet is not None:
-                outlet.flush(deadline)
+        outlets = [outlet for outlet in (self._lines, self._errors) if outlet is not None]
+        self._loop.run_until(
+            lambda: not self._echoes() and not any(outlet.busy for outlet in outlets),
+            time.monotonic() + _LAST_WORDS,
+        )
         for name in ("scheduler.sock", "launcher.sock"):
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._config.run, name))

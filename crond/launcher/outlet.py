@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 
 from crond.launcher.loop import WRITE, Loop
 
@@ -53,13 +52,6 @@ class Outlet:
         if not self._watched:
             self._watched = True
             self._loop.watch(self._fd, WRITE, self._ready)
-
-    def flush(self, deadline: float) -> None:
-        """Turn the loop until the buffer is empty or `deadline` (monotonic) passed."""
-        timer = self._loop.after(max(0.0, deadline - time.monotonic()), lambda: None)
-        while self._buffer and time.monotonic() < deadline:
-            self._loop.turn()
-        timer.cancel()
 
     def _ready(self, _events: int) -> None:
         try:

@@ -307,15 +307,17 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _is_attempt(text: str) -> bool:
+def is_attempt_key(text: str) -> bool:
+    """True if `text` may be an attempt's key, and so part of a file name of ours."""
     run, _, attempt = text.rpartition(".")
     return is_token(run) and attempt.isascii() and attempt.isdigit() and len(attempt) < 10
 
 
 _count = _whole(0, 2**53)
 _index = _whole(0, 2**31 - 1)
+_uid = _whole(0, 2**32 - 2)
 _token = _text(80, allowed=is_token)
-_key = _text(100, allowed=_is_attempt)
+_key = _text(100, allowed=is_attempt_key)
 _path = _text(4096)
 _name = _text(256)
 _reason = _text(32, allowed=REFUSALS.__contains__)
@@ -338,9 +340,9 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "ack": (Ack, (_count,)),
     "heartbeat": (Heartbeat, ()),
     "hello": (Hello, (_count, _token, _name, _truth, _count, _text(16), _seconds)),
-    "table": (TableText, (_count, _path, _name, _index, _truth, _truth, _count, _octets)),
+    "table": (TableText, (_count, _path, _name, _uid, _truth, _truth, _count, _octets)),
     "table-gone": (TableGone, (_path,)),
-    "table-refused": (TableRefused, (_path, _name, _index, _text(512))),
+    "table-refused": (TableRefused, (_path, _name, _uid, _text(512))),
     "tables-complete": (TablesComplete, ()),
     "started": (Started, (_count, _key, _index, _seconds)),
     "not-started": (NotStarted, (_count, _key, _seconds, _reason, _text(2048))),
