@@ -17,7 +17,7 @@ from typing import BinaryIO, Protocol
 
 import click
 
-from crond.cli.answers import RunSeen, list_of, number_of, read_run
+from crond.cli.answers import BadAnswer, RunSeen, list_of, number_of, read_run
 from crond.cli.client import LAUNCHER, Connection, Place, Refused, Reply, ask_once, find_place
 from crond.cli.describe import standing
 from crond.cli.failure import Failure, Status
@@ -25,6 +25,7 @@ from crond.cli.format import printable
 from crond.cli.options import json_option
 from crond.cli.times import shown
 from crond.model.messages import attempt_key
+from crond.model.status import exit_of
 
 _CHUNK = 128 * 1024
 #: How often a growing output is looked at, in seconds.
@@ -106,7 +107,7 @@ def logs(
     place = find_place(state)
     key, run = find_attempt(place, target, attempt)
     with Connection(place, LAUNCHER) as launcher:
-        reply = _ask_output(launcher, key)
+        reply = _ask_output(launcher, key, run)
         if as_json:
             job = run.job if run else None
             sink: Sink = JsonSink({"attempt": key, "run": key.rpartition(".")[0], "job": job})
@@ -177,13 +178,14 @@ def _from_runs(runs: list[RunSeen], target: str | None, attempt: int | None) -> 
     return attempt_key(run.id, attempt or run.attempt), run
 
 
-def _ask_output(launcher: Connection, key: str) -> Reply:
+def _ask_output(launcher: Connection, key: str, run: RunSeen | None) -> Reply:
     try:
         return launcher.ask("logs", attempt=key)
     except Refused as refusal:
         if refusal.code != "unknown":
             raise
-        raise Failure(f"no output of attempt {printable(key)} is kept", Status.UNKNOWN) from None
+        told = f"; {run.job}: {standing(run, datetime.now(UTC)).text}" if run else ""
+        raise Failure(f"no output of attempt {printable(key)} is kept{told}", Status.UNKNOWN) from None
 
 
 def _show_heading(key: str, run: RunSeen | None) -> None:
@@ -227,8 +229,10 @@ def _pieces(descriptor: int | None, offset: int) -> Iterator[bytes]:
 
 def _exit_of(reply: Reply) -> tuple[int | None, int | None]:
     """Return (exit code, signal) of the raw wait status in `reply`."""
-    raw = number_of(reply.body, "exit")
-    if raw is None:
+    status = number_of(reply.body, "exit")
+    if status is None:
         return None, None
-    code = os.waitstatus_to_exitcode(raw) if os.WIFEXITED(raw) or os.WIFSIGNALED(raw) else None
-    return (None, -code) if code is not None and code < 0 else (code, None)
+    if not 0 <= status <= 0xFFFF:
+        raise BadAnswer("exit is no wait status")
+    ended = exit_of(status)
+    return ended.code, ended.signal
