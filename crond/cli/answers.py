@@ -112,7 +112,10 @@ def moment_of(body: dict[str, Any], key: str) -> datetime | None:
     if value is None:
         return None
     try:
-        return parse_iso(value)
+        moment = parse_iso(value)
+        if not 1970 <= moment.year <= 9998:  # beyond, not every zone has it
+            raise ValueError(value)
+        return moment
     except (TypeError, ValueError):
         raise BadAnswer(f"{key} is no time") from None
 

@@ -49,9 +49,9 @@ def signal_name(number: int) -> str:
 def exit_status(run: RunSeen) -> int:
     """Return what `run --wait` exits with: the job's own status, 128+N for a signal, 125 for no process."""
     if run.signal:
-        return 128 + run.signal
+        return min(128 + abs(run.signal), 255)
     if run.exit_code is not None:
-        return run.exit_code & 0xFF
+        return run.exit_code if 0 <= run.exit_code <= 255 else Status.FAILED
     if run.outcome == "could_not_start":
         return Status.NOT_STARTED
     return Status.OK if run.outcome == "success" else Status.FAILED

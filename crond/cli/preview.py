@@ -85,7 +85,11 @@ def next_starts(
 
 def _is_file(target: str) -> bool:
     """True if `target` means a file. What can only be a path is one even if it is not there."""
-    return target == "-" or target.startswith(("/", "./", "../", "~")) or os.path.isfile(target)
+    return (
+        target == "-"
+        or target.startswith(("/", "./", "../", "~"))
+        or (os.path.exists(target) and not os.path.isdir(target))
+    )
 
 
 def _next_of_file(source: Source, count: int, after: datetime, zone: tzinfo | None, as_json: bool) -> int:

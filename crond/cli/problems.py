@@ -27,9 +27,8 @@ def problem_lines(source: Source, problem: Problem) -> list[str]:
     word = click.style(problem.severity, fg="red" if problem.severity == "error" else "yellow", bold=True)
     place = f"{source.shown}:{problem.line}:{problem.column}"
     lines = [f"{place}: {word}: {printable(problem.message)}"]
-    text = _line_of(source, problem.line)
-    if text is not None:
-        shown, offset = caret_line(text, problem.column)
+    if problem.line <= len(source.lines):
+        shown, offset = caret_line(source.lines[problem.line - 1], problem.column)
         lines += [f"    {shown}", "    " + " " * offset + click.style("^", fg="green", bold=True)]
     if problem.hint:
         lines.append(f"    {printable(problem.hint)}")
@@ -59,8 +58,3 @@ def _laid_out(text: str) -> str:
             out += " " * (_TAB - cells(out) % _TAB)
         out += printable(piece)
     return out
-
-
-def _line_of(source: Source, number: int) -> str | None:
-    lines = str(source.table).split("\n")
-    return lines[number - 1] if 0 < number <= len(lines) else None

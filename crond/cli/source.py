@@ -29,6 +29,7 @@ class Source:
     system: bool
     dialect: str
     table: Table
+    lines: tuple[str, ...]
 
     @property
     def shown(self) -> str:
@@ -50,7 +51,7 @@ def read_source(file: str, *, system: bool | None, dialect: str, seed: int = 0) 
     table = parse_crontab(
         data, system=has_users, privileged=os.geteuid() == 0, dialect=rules, extensions=True, seed=seed
     )
-    return Source(file, has_users, rules, table)
+    return Source(file, has_users, rules, table, tuple(str(table).split("\n")))
 
 
 def is_system(file: str) -> bool:

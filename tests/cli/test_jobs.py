@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from crond.cli import jobs as jobs_module
+from crond.cli.answers import read_run
+from crond.cli.describe import exit_status
+from crond.cli.main import crontabx
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import RUNNING, FakeDaemon, no, run_body, yes
+from tests.cli.terminal import on_terminal
 
 
 def job_body(**changed: Any) -> dict[str, Any]:
@@ -89,6 +98,20 @@ def test_list_fits_the_screen(ask: Client, daemon: FakeDaemon, monkeypatch: pyte
     assert max(len(line) for line in lines) <= 80
     assert all("2026-11-22 12:00:00 KST" in line for line in lines[1:])
     assert lines[1].endswith("…")
+
+
+def test_list_on_a_terminal(daemon: FakeDaemon) -> None:
+    """Fitted to the terminal; in colours, and in none if NO_COLOR is set."""
+    failed = run_body(outcome="failed", exit_code=2)
+    daemon.answers("list", yes({"jobs": [job_body(command="c" * 300, last=failed)]}))
+    arguments = ("--state", str(daemon.state), "list")
+    coloured, _ = on_terminal(*arguments, columns=100, TZ="UTC")
+    plain, _ = on_terminal(*arguments, columns=100, TZ="UTC", NO_COLOR="1")
+    assert b"\x1b[31mfailed (exit status 2)\x1b[0m" in coloured
+    assert b"\x1b" not in plain
+    lines = plain.decode().splitlines()
+    assert len(lines) == 2
+    assert len(lines[1]) == 100
 
 
 def test_list_says_that_there_is_nothing(ask: Client, daemon: FakeDaemon) -> None:
@@ -215,3 +238,54 @@ def test_stop_of_what_does_not_run(ask: Client, daemon: FakeDaemon) -> None:
     result = ask("stop", "backup", "--json")
     assert json.loads(result.stdout) == {"stopping": []}
     assert result.exit_code == 1
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+) | st.sampled_from(["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-11-21T03:00:00", 2**70, -1])
+BODIES = {
+    "list": {"jobs": [job_body(running=[run_body(**RUNNING)])]},
+    "status": status_body(
+        running=[run_body(**RUNNING)],
+        next=[{"job": "root/x", "instant": "2026-11-21T03:01:05Z"}],
+        failed=[run_body(outcome="failed", exit_code=2)],
+        problems=[{"origin": "x", "line": 1, "column": 1, "severity": "error", "message": "", "hint": ""}],
+    ),
+    "stop": {"stopping": [run_body(**RUNNING)]},
+}
+
+
+def places(value: Any, path: tuple = ()) -> list[tuple]:
+    """Every place in a JSON value, as a path of keys and indexes."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, held in inner for place in places(held, (*path, key)))]
+
+
+@given(st.data(), st.sampled_from(sorted(BODIES)))
+@settings(max_examples=300, deadline=None)
+def test_no_answer_makes_a_traceback(data: st.DataObject, verb: str) -> None:
+    """One wrong value anywhere in an answer is told as such, or shown; the client never breaks."""
+    body = copy.deepcopy(BODIES[verb])
+    *path, last = data.draw(st.sampled_from(places(body)[1:]))
+    holder: Any = body
+    for key in path:
+        holder = holder[key]
+    holder[last] = data.draw(JSON)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs_module, "ask_once", lambda *_args, **_named: body)
+        arguments = [verb, "x"] if verb == "stop" else [verb]
+        result = CliRunner().invoke(crontabx, ["--state", "/nowhere", *arguments])
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    assert result.exit_code in (0, 1, 3)
+    assert "\x1b" not in result.output
+
+
+@given(st.none() | st.integers(), st.none() | st.integers(), st.none() | st.text())
+def test_an_exit_status_is_a_byte(code: int | None, signal: int | None, outcome: str | None) -> None:
+    """Whatever a daemon says, a job that did not succeed is never told as status 0."""
+    run = read_run(run_body(exit_code=code, signal=signal, outcome=outcome))
+    status = exit_status(run)
+    assert 0 <= status <= 255
+    assert status != 0 or (not signal and (code == 0 or outcome == "success"))

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +12,8 @@ import pytest
 
 from crond.cli import logs as logs_module
 from tests.cli.conftest import Client
-from tests.cli.fake_daemon import DEADLINE, RUNNING, FakeDaemon, Step, WithFile, no, run_body, yes
+from tests.cli.fake_daemon import RUNNING, FakeDaemon, Step, WithFile, no, run_body, yes
+from tests.cli.terminal import on_terminal
 
 
 @pytest.fixture
@@ -242,24 +239,3 @@ def test_a_terminal_gets_no_control_characters(
     shown, said = on_terminal("--state", str(daemon.state), "logs", "backup", *options)
     assert shown.replace(b"\r", b"") == expected.replace(b"\r", b"")
     assert said.startswith(b"==> root/backup, attempt k3f.1, 2026-11-21")
-
-
-def on_terminal(*arguments: str) -> tuple[bytes, bytes]:
-    """Run the client with a terminal as its stdout; return what that shows, and stderr."""
-    ours, theirs = pty.openpty()
-    program = [sys.executable, "-c", "from crond.cli.main import main; main()", *arguments]
-    process = subprocess.Popen(program, stdout=theirs, stderr=subprocess.PIPE)
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            data = os.read(ours, 65536)
-        except OSError:  # Linux's end of a terminal
-            break
-        if not data:
-            break
-        shown += data
-    _, said = process.communicate(timeout=DEADLINE)
-    os.close(ours)
-    assert process.returncode == 0, said
-    return shown, said
