@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SKIPPED = {"__pycache__", "node_modules", "build", "dist"}
+SYSTEM_FOLDERS = {"home", "mnt", "opt", "root", "run", "srv", "tmp", "usr", "var"}
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
@@ -61,17 +62,12 @@ def broken_links(root: pathlib.Path) -> Iterator[str]:
 
 def machine_paths(root: pathlib.Path, checkout: pathlib.Path = ROOT) -> Iterator[str]:
     """Yield a line for each file that names the folder of the checkout, or the one around it."""
-    folders = [checkout]
-    if len(checkout.parts) == 3 and checkout.parts[1] not in {
-        "home",
-        "opt",
-        "root",
-        "srv",
-        "tmp",
-        "usr",
-        "var",
-    }:
+    # A checkout at /src or where we tell people to install would find itself in honest text.
+    folders = [checkout] if len(checkout.parts) > 2 and checkout.name != "crontabx" else []
+    if len(checkout.parts) == 3 and checkout.parts[1] not in SYSTEM_FOLDERS:
         folders.append(checkout.parent)
+    if not folders:
+        return
     named = re.compile("|".join(rf"(?<![\w.-]){re.escape(str(folder))}(?![\w.-])" for folder in folders))
     for path in files(root):
         text = path.read_text(encoding="utf-8", errors="replace")

@@ -47,6 +47,8 @@ def test_machine_paths_are_seen(check: dict[str, Any], tmp_path: pathlib.Path) -
     )
     found = list(check["machine_paths"](tmp_path, pathlib.Path("/srv/house/project")))
     assert [line.partition(": ")[0] for line in found] == ["a.txt:2"]
+    assert list(check["machine_paths"](tmp_path, pathlib.Path("/srv"))) == []
+    assert len(list(check["machine_paths"](tmp_path, pathlib.Path("/other/srv")))) == 1
 
 
 @pytest.mark.parametrize("dialect", ["cronie", "debian"])

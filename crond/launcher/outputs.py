@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from pathlib import PurePath
 
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 #: New attempts get no file when less than this is free (bytes), or a twentieth of a small disk.
@@ -20,7 +19,7 @@ class Outputs:
     """Output files under `folder`, which exists and which only we may enter."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = PurePath(folder)
+        self._folder = folder
         self._made: set[int] = set()
         self._checked_at = float("-inf")
         self._short = False
