@@ -204,14 +204,13 @@ class Engine:
 
     def _table_parsed(self, reading: Reading, event: TableParsed) -> None:
         self._drop(event.origin)
-        taken = frozenset(job.id for job in self.jobs.values() if job.owner == event.owner)
         jobs = jobs_of(
             event.table,
             owner=event.owner,
             uid=event.uid,
             origin=event.origin,
             version=event.version,
-            taken=taken,
+            taken=self.jobs,
         )
         self.tables[event.origin] = event
         self._jobs_of[event.origin] = jobs
@@ -299,10 +298,7 @@ class Engine:
 
     def _finish(self, run: Run) -> None:
         self._change(run)
-        finished = [
-            one for one in self.memory.runs.values() if one.job == run.job and one.ended_at is not None
-        ]
-        finished.sort(key=lambda one: one.ended_at or 0.0)
+        finished = [one for one in self.memory.runs_of(run.job) if one.state is State.FINISHED]
         for old in finished[:-KEPT_RUNS]:
             self._forget(old)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from crond.core.clockwork import Gap
@@ -50,6 +50,7 @@ class Memory:
         self.answered: dict[str, Answered] = {}
         self.queue: deque[Waiting] = deque()
         self.runs: dict[str, Run] = {}
+        self._runs_of: dict[str, dict[str, Run]] = {}
 
     def apply(self, record: Record) -> None:
         """Make the change that `record` says. Raises BadRecord, and then changed nothing."""
@@ -80,6 +81,10 @@ class Memory:
         held = self.answered.get(job)
         return 0 if held is None or instant > held.instant else held.repeats + 1
 
+    def runs_of(self, job: str) -> list[Run]:
+        """Return the runs of `job`, in the order in which they came to be."""
+        return list(self._runs_of.get(job, {}).values())
+
     # --- the changes -----------------------------------------------------------------------------------
 
     def set_life(self, life: str) -> None:
@@ -106,12 +111,18 @@ class Memory:
     def set_run(self, values: dict[str, Any]) -> None:
         run = _run_of(values)
         self.runs[run.id] = run
+        self._runs_of.setdefault(run.job, {})[run.id] = run
         waiting = Waiting(run.job, run.instant, run.ordinal, run.trigger)
         if self.queue and self.queue[0] == waiting:
             self.queue.popleft()
 
     def set_forget_run(self, run: str) -> None:
-        self.runs.pop(run, None)
+        held = self.runs.pop(run, None)
+        if held is not None:
+            siblings = self._runs_of[held.job]
+            del siblings[run]
+            if not siblings:
+                del self._runs_of[held.job]
 
     def set_forget_job(self, job: str) -> None:
         self.answered.pop(job, None)
@@ -129,6 +140,10 @@ _CHANGES: dict[str, Callable[..., None]] = {
 }
 
 
+_RUN = tuple(field.name for field in fields(Run))
+_ATTEMPT = tuple(field.name for field in fields(Attempt))
+
+
 def planned(position: Position) -> Record:
     """The record of how far the walk came."""
     gap = position.making_up
@@ -142,7 +157,9 @@ def due(dues: list[Waiting]) -> Record:
 
 def changed(run: Run) -> Record:
     """The record of a run as it is now. The first record of a run takes its due off the queue."""
-    return ["run", asdict(run)]
+    values = {name: getattr(run, name) for name in _RUN}
+    values["attempts"] = [{name: getattr(one, name) for name in _ATTEMPT} for one in run.attempts]
+    return ["run", values]
 
 
 def _run_of(values: dict[str, Any]) -> Run:

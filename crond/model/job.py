@@ -8,6 +8,7 @@ table arrives.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -38,36 +39,33 @@ class Job:
 
 
 def jobs_of(
-    table: Table, *, owner: str, uid: int, origin: str, version: int, taken: frozenset[str] = frozenset()
+    table: Table, *, owner: str, uid: int, origin: str, version: int, taken: Container[str] = ()
 ) -> tuple[Job, ...]:
     """Return one Job per entry of `table`, in its order.
 
-    `taken` holds ids of the owner's other tables: a name that is there already stays with its first bearer,
-    and the later entry gets a derived one.
+    `taken` holds the ids of other tables: a name that is there already stays with its first bearer, and the
+    later entry gets a derived one.
     """
-    used = set(taken)
-    jobs = []
+    jobs: dict[str, Job] = {}
     for index, entry in enumerate(table.entries):
-        identity = _identity(entry, owner, origin, used)
-        used.add(identity)
-        jobs.append(Job(identity, owner, uid, origin, version, index, entry))
-    return tuple(jobs)
+        for identity in _identities(entry, owner, origin):
+            if identity not in jobs and identity not in taken:
+                jobs[identity] = Job(identity, owner, uid, origin, version, index, entry)
+                break
+    return tuple(jobs.values())
 
 
-def _identity(entry: Entry, owner: str, origin: str, used: set[str]) -> str:
-    """The first free one of: its name, command, command and schedule, then numbered."""
-    if entry.name is not None and is_name(entry.name) and f"{owner}/{entry.name}" not in used:
-        return f"{owner}/{entry.name}"
+def _identities(entry: Entry, owner: str, origin: str) -> Iterator[str]:
+    """What it may be called, best first: its name, command, command and schedule, then numbered."""
+    if entry.name is not None and is_name(entry.name):
+        yield f"{owner}/{entry.name}"
     # In a system crontab file and run-as tell apart what the owner, root, does not.
     place = (origin, entry.user) if entry.user is not None else ()
     slug = _slug(entry.raw)
-    by_command = f"{owner}/{slug}-{_digest(*place, entry.raw)}"
-    if by_command not in used:
-        return by_command
+    yield f"{owner}/{slug}-{_digest(*place, entry.raw)}"
     by_schedule = f"{owner}/{slug}-{_digest(*place, entry.raw, str(entry.schedule))}"
-    if by_schedule not in used:
-        return by_schedule
-    return next(name for n in count(2) if (name := f"{by_schedule}-{n}") not in used)
+    yield by_schedule
+    yield from (f"{by_schedule}-{number}" for number in count(2))
 
 
 def _slug(command: str) -> str:
