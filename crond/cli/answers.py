@@ -31,7 +31,7 @@ class BadAnswer(Failure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSeen:
-    """A run as the daemon tells it. Texts are printable."""
+    """A run as the daemon tells it. Texts are printable; `attempt` is the key of the latest one, RUN.N."""
 
     id: str
     job: str
@@ -44,7 +44,8 @@ class RunSeen:
     ended_at: datetime | None
     exit_code: int | None
     signal: int | None
-    attempt: int | None
+    attempt: str | None
+    attempts: int
     pid: int | None
 
     @property
@@ -147,7 +148,8 @@ def read_run(body: dict[str, Any]) -> RunSeen:
         ended_at=moment_of(body, "ended_at"),
         exit_code=number_of(body, "exit_code"),
         signal=number_of(body, "signal"),
-        attempt=number_of(body, "attempt"),
+        attempt=text_of(body, "attempt") or None,
+        attempts=number_of(body, "attempts") or 0,
         pid=number_of(body, "pid"),
     )
     if not run.id or not run.state:

@@ -26,7 +26,7 @@ from crond.cli.answers import (
     run_at,
     text_of,
 )
-from crond.cli.client import SCHEDULER, Connection, Place, ask_once, find_place
+from crond.cli.client import SCHEDULER, Connection, Place, Reply, ask_once, find_place
 from crond.cli.describe import exit_status, standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, duration, printable, show_table, wants_colour
@@ -38,12 +38,11 @@ _BEHIND = 120
 
 
 @click.command("list", short_help="List the jobs of a running daemon.")
-@click.option("-a", "--all", "everyone", is_flag=True, help="Jobs of every user (root only).")
 @json_option
 @click.pass_obj
-def list_jobs(state: str | None, *, everyone: bool, as_json: bool) -> None:
-    """List your jobs: when each is due next and how its last run ended."""
-    body = ask_once(find_place(state), "list", all="yes" if everyone else "no")
+def list_jobs(state: str | None, *, as_json: bool) -> None:
+    """List your jobs (root: everybody's): when each is due next and how its last run ended."""
+    body = ask_once(find_place(state), "list")
     jobs = list_of(body, "jobs", read_job)
     if as_json:
         show_json(body)
@@ -182,9 +181,7 @@ def run(context: click.Context, *, job: str, wait: bool, as_json: bool) -> None:
         reply = scheduler.ask("run", job=job, wait="yes" if wait else "no")
         seen = run_at(reply.body, "run")
         if wait and not reply.final:
-            if not as_json:
-                click.echo(f"{seen.job}: run {seen.id} started", err=True)
-            reply = _awaited(scheduler, seen)
+            reply = _awaited(scheduler, seen, quiet=as_json)
             seen = run_at(reply.body, "run")
     if as_json:
         show_json(reply.body)
@@ -196,10 +193,12 @@ def run(context: click.Context, *, job: str, wait: bool, as_json: bool) -> None:
         context.exit(exit_status(seen))
 
 
-def _awaited(scheduler: Connection, seen: RunSeen) -> Any:
+def _awaited(scheduler: Connection, seen: RunSeen, *, quiet: bool) -> Reply:
     # Ctrl-C ends the waiting only: the job is a child of the daemon, and whoever waits should know it.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        if not quiet:
+            click.echo(f"{seen.job}: run {seen.id} started", err=True)
         return scheduler.wait()
     except KeyboardInterrupt:
         raise Failure(

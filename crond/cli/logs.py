@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,13 +23,12 @@ from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
 from crond.cli.options import json_option
 from crond.cli.times import shown
-from crond.model.messages import attempt_key
+from crond.model.messages import attempt_key, is_attempt_key
 from crond.model.status import exit_of
 
 _CHUNK = 128 * 1024
 #: How often a growing output is looked at, in seconds.
 _PERIOD = 0.1
-_ATTEMPT = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*)\.([0-9]{1,6})", re.ASCII)
 
 
 class Sink(Protocol):
@@ -122,60 +120,60 @@ def logs(
         sink.end(code, signal, last.body.get("running") is True)
 
 
-def find_attempt(place: Place, target: str | None, attempt: int | None) -> tuple[str, RunSeen | None]:
+def find_attempt(place: Place, target: str | None, number: int | None) -> tuple[str, RunSeen | None]:
     """Return the key of the attempt that is meant, and its run where the scheduler knows it."""
-    named = _ATTEMPT.fullmatch(target) if target else None
-    try:
-        return _from_runs(_runs_of(place, target), target, attempt)
-    except Refused as refusal:
-        # A job may be called "a.1" too, so the key of an attempt is what is left when nothing else fits.
-        if refusal.code != "unknown" or named is None:
-            raise
-    except Failure as failure:
-        # The launcher answers even while there is no scheduler.
-        if failure.exit_code != Status.UNREACHABLE or named is None:
-            raise
-    assert named is not None
-    try:
-        runs = _runs_of(place, named[1])
-    except Failure:
-        runs = []
-    number = int(named[2])
-    if attempt is not None and attempt != number:
-        raise Failure(f"{target} is attempt {number}, and --attempt says {attempt}", Status.USAGE)
-    return (attempt_key(runs[0].id, number), runs[0]) if runs else (attempt_key(named[1], number), None)
-
-
-def _runs_of(place: Place, target: str | None) -> list[RunSeen]:
-    """Ask the scheduler for the runs of a job or of a run's id, newest first."""
     if target is None:
-        return list_of(ask_once(place, "runs", count="50"), "runs", read_run)
+        return _of_latest(_ask_runs(place), "yours", number)
+    shown_target = f"'{printable(target)}'"
     try:
-        body = ask_once(place, "runs", job=target, count="50")
+        return _of_latest(_ask_runs(place, job=target), shown_target, number)
     except Refused as refusal:
         if refusal.code != "unknown" or "/" in target:
             raise
-        body = ask_once(place, "runs", run=target, count="50")
-    return list_of(body, "runs", read_run)
+    except Failure as failure:
+        # The launcher answers even while there is no scheduler.
+        if failure.exit_code != Status.UNREACHABLE or not is_attempt_key(target):
+            raise
+        return target, None
+    # A job may be called "a.1" too, so the key of an attempt is what is left when no job fits.
+    if not is_attempt_key(target):
+        return _of_latest(_ask_runs(place, run=target), shown_target, number)
+    return _of_key(place, target, number)
 
 
-def _from_runs(runs: list[RunSeen], target: str | None, attempt: int | None) -> tuple[str, RunSeen]:
-    started = [run for run in runs if run.attempt]
-    if not started:
-        what = f"'{printable(target)}'" if target else "yours"
-        if runs:
-            told = standing(runs[0], datetime.now(UTC)).text
-            raise Failure(
-                f"no run of {what} has started yet; the latest, {runs[0].id}: {told}", Status.UNKNOWN
-            )
-        raise Failure(f"no run of {what} is remembered", Status.UNKNOWN)
-    run = started[0]
-    assert run.attempt is not None
-    if attempt is not None and attempt > run.attempt:
-        raise Failure(
-            f"run {run.id} of {run.job} has had {run.attempt} attempts, not {attempt}", Status.UNKNOWN
-        )
-    return attempt_key(run.id, attempt or run.attempt), run
+def _of_key(place: Place, key: str, number: int | None) -> tuple[str, RunSeen | None]:
+    """The attempt KEY itself, whether or not the scheduler still remembers its run."""
+    run, _, named = key.rpartition(".")
+    if number is not None and number != int(named):
+        raise Failure(f"{key} is attempt {int(named)}, and --attempt says {number}", Status.USAGE)
+    try:
+        found = _ask_runs(place, run=run)
+    except Refused as refusal:
+        if refusal.code != "unknown":
+            raise
+        return key, None
+    return (attempt_key(found[0].id, int(named)), found[0]) if found else (key, None)
+
+
+def _ask_runs(place: Place, *, job: str | None = None, run: str | None = None) -> list[RunSeen]:
+    """Ask the scheduler for runs, newest first: of a job, by the beginning of an id, or all."""
+    return list_of(ask_once(place, "runs", job=job, run=run, count="50"), "runs", read_run)
+
+
+def _of_latest(runs: list[RunSeen], whose: str, number: int | None) -> tuple[str, RunSeen]:
+    """The attempt `number` (None: the last) of the latest run that has started."""
+    run = next((run for run in runs if run.attempt), None)
+    if run is None or run.attempt is None:
+        if not runs:
+            raise Failure(f"no run of {whose} is remembered", Status.UNKNOWN)
+        told = standing(runs[0], datetime.now(UTC)).text
+        raise Failure(f"no run of {whose} has started yet; the latest, {runs[0].id}: {told}", Status.UNKNOWN)
+    if number is None:
+        return run.attempt, run
+    if number > run.attempts:
+        count = "1 attempt" if run.attempts == 1 else f"{run.attempts} attempts"
+        raise Failure(f"run {run.id} of {run.job} has had {count}, not {number}", Status.UNKNOWN)
+    return attempt_key(run.id, number), run
 
 
 def _ask_output(launcher: Connection, key: str, run: RunSeen | None) -> Reply:

@@ -62,7 +62,7 @@ def run_body(**changed: Any) -> dict[str, Any]:
         "ended_at": "2026-11-21T03:00:01.5Z",
         "exit_code": 0,
         "signal": None,
-        "attempt": 1,
+        "attempt": "k3f.1",
         "attempts": 1,
         "pid": None,
         "output_size": 12,

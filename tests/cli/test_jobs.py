@@ -61,14 +61,7 @@ def test_list(ask: Client, daemon: FakeDaemon) -> None:
         "root/backup  2026-11-22 12:00:00 KST  success  0 3 * * *  backup --all",
         "root/x       -                        -        0 3 * * *  backup --all",
     ]
-    assert daemon.asked == [("scheduler", "list", {"all": "no"})]
-
-
-def test_list_all(ask: Client, daemon: FakeDaemon) -> None:
-    """--all asks for everybody's jobs, and the daemon decides who may."""
-    daemon.answers("list", no("forbidden", "only root may list everybody's jobs"))
-    assert ask("list", "--all").exit_code == 1
-    assert daemon.asked == [("scheduler", "list", {"all": "yes"})]
+    assert daemon.asked == [("scheduler", "list", {})]
 
 
 def test_list_json_is_the_daemons_answer(ask: Client, daemon: FakeDaemon) -> None:

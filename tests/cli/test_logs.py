@@ -41,7 +41,7 @@ def test_logs_of_a_job(ask: Client, daemon: FakeDaemon, output: Path) -> None:
     """The latest run of the job that has started; anything but a terminal gets the very bytes."""
     output.write_bytes(b"\xff\x00\x1b[31m\r\n")
     waiting = run_body(id="k40", state="WAITING", outcome=None, attempt=None, started_at=None)
-    daemon.scheduler["runs"] = runs_of(waiting, run_body(attempt=2), job="backup")
+    daemon.scheduler["runs"] = runs_of(waiting, run_body(attempt="k3f.2", attempts=2), job="backup")
     daemon.launcher["logs"] = lambda _: [WithFile(yes(body()), output)]
     result = ask("logs", "backup")
     assert result.exit_code == 0
@@ -71,8 +71,9 @@ def test_logs_of_a_run_or_attempt(
     """A run's id (or its beginning) means its last attempt; --attempt N and RUN.N mean that one."""
 
     def answer(asked: dict[str, str]) -> Iterable[Step]:
-        known = asked.get("run") == "k3f" or asked.get("job") == "never"
-        return [yes({"runs": [run_body(attempt=3)]}) if known else no("unknown", "nothing of that name")]
+        run = run_body(attempt="k3f.3", attempts=3)
+        known = asked.get("run", "").partition(".")[0] == "k3f"
+        return [yes({"runs": [run]}) if known else no("unknown", "nothing of that name")]
 
     daemon.scheduler["runs"] = answer
     daemon.launcher["logs"] = lambda _: [WithFile(yes(body()), output)]
@@ -103,7 +104,7 @@ def test_an_attempt_is_shown_without_a_scheduler(ask: Client, daemon: FakeDaemon
         (["a/nobody"], 4, "nothing of that name"),
         (["waits"], 4, "has started yet; the latest, k3f: waiting (overlap)"),
         (["empty"], 4, "no run of 'empty' is remembered"),
-        (["backup", "--attempt", "9"], 4, "has had 1 attempts, not 9"),
+        (["backup", "--attempt", "9"], 4, "has had 1 attempt, not 9"),
         (["k3f.1", "--attempt", "2"], 2, "is attempt 1, and --attempt says 2"),
         (["backup"], 4, "no output of attempt k3f.1 is kept"),
     ],
