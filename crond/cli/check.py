@@ -72,6 +72,8 @@ def show_problems(source: Source, *, err: bool) -> None:
     for problem in source.table.problems:
         for line in problem_lines(source, problem):
             click.echo(line, err=err, color=colour)
+    if source.table.errors and source.dialect == "debian":
+        click.echo(f"{source.shown}: with an error in it, Debian's rules ignore the whole file", err=err)
 
 
 def _report(source: Source) -> dict[str, Any]:

@@ -86,6 +86,17 @@ def test_dialects(client: Client, crontab: Path) -> None:
     assert client("check", "--dialect", "debian", str(crontab)).exit_code == 0
 
 
+def test_what_debian_does_with_an_error(client: Client, crontab: Path) -> None:
+    """That one error silences the other lines too is said, where it is so."""
+    crontab.write_text("60 * * * * a\n* * * * * b\n")
+    debian = client("check", "--dialect", "debian", str(crontab)).stdout.splitlines()
+    assert debian[-2:] == [
+        f"{crontab}: with an error in it, Debian's rules ignore the whole file",
+        f"{crontab}: no entries, 1 error",
+    ]
+    assert "ignore" not in client("check", "--dialect", "cronie", str(crontab)).stdout
+
+
 def test_json(client: Client, crontab: Path, tmp_path: Path) -> None:
     """One document for all files, also for those that cannot be read."""
     crontab.write_text("* 25 * * * a\n* * * * * b\n")
