@@ -13,14 +13,16 @@ from resource import struct_rusage
 from typing import TYPE_CHECKING, Any
 
 from crond.launcher.attempts import Attempt, Attempts
+from crond.launcher.descriptors import Opened, Opener
 from crond.launcher.facts import LIMIT, Facts
 from crond.launcher.log import Ending, Log
 from crond.launcher.programs import NotPossible, Prepared, Programs, with_additions
-from crond.launcher.spawn import Spawner, Stage, Trouble
+from crond.launcher.spawn import Program, Spawner, SpawnFailed, Stage, Trouble
 from crond.model.messages import (
     Ack,
     Exited,
     Forget,
+    Heartbeat,
     Hello,
     NotStarted,
     Start,
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
     from crond.launcher.outputs import Outputs
     from crond.launcher.scheduler_process import SchedulerProcess
     from crond.launcher.spool import Spool
-    from crond.launcher.starting import Starter
 
+#: Most starts whose facts wait for each other.
+_TOGETHER = 32
 _REASONS = {
     Stage.RESOURCES: "resources",
     Stage.USER: "permission",
@@ -46,7 +49,10 @@ _REASONS = {
 
 
 class Launcher:
-    """Handles wishes. `on_started` and `on_ended` are told of each attempt, after its fact was sent."""
+    """Handles wishes. `on_started` and `on_ended` are told of each attempt, after its fact was sent.
+
+    `guard` calls a function and keeps its error to itself.
+    """
 
     def __init__(
         self,
@@ -54,15 +60,17 @@ class Launcher:
         hello: Hello,
         spool: Spool,
         programs: Programs,
-        starter: Starter,
+        opener: Opener,
         spawner: Spawner,
         outputs: Outputs,
         log: Log,
+        guard: Callable[..., None],
     ) -> None:
+        self._guard = guard
         self._hello = hello
         self._spool = spool
         self._programs = programs
-        self._starter = starter
+        self._opener = opener
         self._spawner = spawner
         self._outputs = outputs
         self._log = log
@@ -93,11 +101,20 @@ class Launcher:
         held = (fact for fact in self._spool.current() if isinstance(fact, TableText))
         self._programs.forget({table.version for table in held})
 
-    def handle(self, wish: Any) -> None:
-        """Do what `wish` asks."""
+    def handle(self, wishes: list[Any]) -> None:
+        """Do what `wishes` ask, in their order."""
+        starts: list[Start] = []
+        for wish in wishes:
+            if isinstance(wish, Start):
+                starts.append(wish)
+                continue
+            self._start(starts)
+            starts = []
+            self._guard(self._obey, wish)
+        self._start(starts)
+
+    def _obey(self, wish: Stop | Forget | Ack | Heartbeat) -> None:
         match wish:
-            case Start():
-                self._start(wish)
             case Stop(attempt=key):
                 attempt = self.attempts.get(key)
                 if attempt is not None and attempt.running:
@@ -106,31 +123,45 @@ class Launcher:
                 self._forget(key)
             case Ack(number=number):
                 self.facts.acknowledge(number)
-            case _:  # a heartbeat: that it came was its message
+            case Heartbeat():  # that it came was its message
                 pass
 
     # --- starting ------------------------------------------------------------------------------
 
-    def _start(self, wish: Start) -> None:
+    def _start(self, wishes: list[Start]) -> None:
+        """Start many together: after a fork each page of ours that is touched must be copied, so between
+        two forks as little as possible is done. The first few go alone, to be on time.
+        """
+        size = 1
+        while wishes:
+            together, wishes = wishes[:size], wishes[size:]
+            size = min(2 * size, _TOGETHER)
+            ready: dict[str, _Ready] = {}
+            for wish in together:
+                self._make_ready(wish, ready)
+            for each in ready.values():
+                each.spawn(self._spawner)
+            for each in ready.values():
+                self._guard(self._record, each)
+
+    def _make_ready(self, wish: Start, ready: dict[str, _Ready]) -> None:
+        """Add to `ready` all that the process of `wish` needs, or tell that it cannot be."""
         key = attempt_key(wish.run, wish.attempt)
         try:
-            attempt = self._launch(key, wish)
+            if key in ready:
+                raise NotPossible("duplicate", f"attempt {key} is being started")
+            ready[key] = self._prepare(key, wish)
         except NotPossible as refused:
             if refused.reason == "user":
                 self._log.event(wish.job, "ERROR", "getpwnam() failed - user unknown")
             elif refused.reason not in ("stale", "duplicate", "closing"):
                 self._log.event(wish.job, "ERROR", refused.detail)
             self._tell_not_started(key, refused.reason, refused.detail)
-            return
-        number = self.facts.next_number()
-        self._tell(Started(number, key, attempt.pid, attempt.started_at))
-        if attempt.logged:
-            self._log.command(attempt.user, attempt.pid, attempt.command)
-            self._log.started(attempt.job, key, attempt.pid, attempt.started_at)
-        for told in self.on_started:
-            told(attempt)
+        except Exception as error:  # noqa: BLE001 - one entry must not keep the others from starting
+            self._log.error(f"{wish.job}: {type(error).__name__}: {error}")
+            self._tell_not_started(key, "resources", f"an error of crond itself: {error}")
 
-    def _launch(self, key: str, wish: Start) -> Attempt:
+    def _prepare(self, key: str, wish: Start) -> _Ready:
         if self.closing:
             raise NotPossible("closing", "the daemon is stopping")
         table = self._spool.table(wish.table)
@@ -140,15 +171,30 @@ class Launcher:
             raise NotPossible("duplicate", f"attempt {key} was started before")
         prepared = self._programs.prepared(table, wish.entry)
         program = with_additions(prepared.program, wish.environment)
-        at, began = time.time(), time.monotonic()
-        pid, captured = self._starter.start(program, stdin=prepared.stdin, uid=table.uid, key=key)
-        attempt = _record(key, wish, table, prepared, pid, at, began, captured=captured)
+        opened = self._opener.open(prepared.stdin, uid=table.uid, key=key)
+        return _Ready(key, wish.job, table.uid, prepared, program, opened)
+
+    def _record(self, ready: _Ready) -> None:
+        """Record what became of `ready`, and tell it."""
+        attempt = ready.attempt()
+        if ready.trouble is not None:
+            if attempt.captured:
+                self._outputs.remove(attempt.uid, attempt.key)
+            detail = self._explain(attempt, ready.trouble)
+            if attempt.logged:
+                self._log.ended(
+                    attempt.job, attempt.key, Ending(at=ready.at, seconds=0, output_size=0, detail=detail)
+                )
+            return
         self.attempts.add(attempt)
-        if not captured:
-            self._log.event(
-                prepared.user, "ERROR", f"output of {wish.job} is not kept: the disk of the state is full"
-            )
-        return attempt
+        self._tell(Started(self.facts.next_number(), attempt.key, attempt.pid, attempt.started_at))
+        if not attempt.captured:
+            self._log.event(attempt.user, "ERROR", f"the disk is full: no output of {attempt.job} is kept")
+        if attempt.logged:
+            self._log.command(attempt.user, attempt.pid, attempt.command)
+            self._log.started(attempt.job, attempt.key, attempt.pid, attempt.started_at)
+        for told in self.on_started:
+            self._guard(told, attempt)
 
     # --- ends ----------------------------------------------------------------------------------
 
@@ -175,7 +221,7 @@ class Launcher:
         if attempt.logged:
             self._log.command_end(attempt.user, pid, attempt.command)
         for told in self.on_ended:
-            told(attempt, ending)
+            self._guard(told, attempt, ending)
         if size == 0:
             self._outputs.remove(attempt.uid, attempt.key)
         attempt.program = None
@@ -192,7 +238,8 @@ class Launcher:
             detail = f"cannot execute {os.fsdecode(program.path)}: {error}"
             self._log.event(attempt.user, "ERROR", detail)
         else:
-            detail = f"cannot become {attempt.user}: {error}"
+            doing = "become" if trouble.stage is Stage.USER else "make a process for"
+            detail = f"cannot {doing} {attempt.user}: {error}"
             self._log.event(attempt.user, "ERROR", detail)
         self._tell_not_started(attempt.key, _REASONS[trouble.stage], detail)
         return detail
@@ -225,27 +272,48 @@ class Launcher:
             self.scheduler.send_payload(payload)
 
 
-def _record(
-    key: str,
-    wish: Start,
-    table: TableText,
-    prepared: Prepared,
-    pid: int,
-    at: float,
-    began: float,
-    *,
-    captured: bool,
-) -> Attempt:
-    return Attempt(
-        key=key,
-        job=wish.job,
-        uid=table.uid,
-        user=prepared.user,
-        pid=pid,
-        started_at=at,
-        began=began,
-        command=prepared.command,
-        program=prepared.program,
-        captured=captured,
-        logged=prepared.logged,
-    )
+class _Ready:
+    """One start, ready for its process."""
+
+    __slots__ = ("_job", "_key", "_opened", "_prepared", "_program", "_uid", "at", "began", "pid", "trouble")
+
+    def __init__(
+        self, key: str, job: str, uid: int, prepared: Prepared, program: Program, opened: Opened
+    ) -> None:
+        self._key = key
+        self._job = job
+        self._uid = uid
+        self._prepared = prepared
+        self._program = program
+        self._opened = opened
+        self.at = self.began = 0.0
+        self.pid = 0
+        self.trouble: Trouble | None = None
+
+    def spawn(self, spawner: Spawner) -> None:
+        """Make the process; `pid` or `trouble` says what came of it."""
+        opened = self._opened
+        self.at = time.time()
+        self.began = time.monotonic()
+        try:
+            self.pid = spawner.start(self._program, (opened.stdin, opened.output, opened.output))
+        except SpawnFailed as failed:
+            self.trouble = failed.trouble
+        finally:
+            opened.close()
+
+    def attempt(self) -> Attempt:
+        """Return the record of this start."""
+        return Attempt(
+            key=self._key,
+            job=self._job,
+            uid=self._uid,
+            user=self._prepared.user,
+            pid=self.pid,
+            started_at=self.at,
+            began=self.began,
+            command=self._prepared.command,
+            program=self._program,
+            captured=self._opened.captured,
+            logged=self._prepared.logged,
+        )

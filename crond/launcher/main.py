@@ -22,6 +22,7 @@ from crond.launcher.boottime import boot_token, first_of_boot
 from crond.launcher.clients import Clients
 from crond.launcher.closing import Closing
 from crond.launcher.config import Config
+from crond.launcher.descriptors import Opener
 from crond.launcher.detach import Detached, detach
 from crond.launcher.echo import Echo
 from crond.launcher.folders import WrongFolder, make_folders
@@ -40,7 +41,6 @@ from crond.launcher.rescan import Rescan
 from crond.launcher.scheduler_process import SchedulerProcess, scheduler_arguments, scheduler_program
 from crond.launcher.spawn import Spawner
 from crond.launcher.spool import Spool
-from crond.launcher.starting import Starter
 from crond.launcher.stopping import Stopping
 from crond.model.messages import PROTOCOL, Hello, TableRefused
 
@@ -94,6 +94,8 @@ class _Daemon:
         try:
             lock = _lock(config)
             make_folders(config, account)
+            if config.mode == "host":
+                _stay_in(config.spool)
             self._make_parts(account)
             self._launcher.rescan()
             self._require_given_files()
@@ -129,10 +131,11 @@ class _Daemon:
             hello=_hello(config, seed),
             spool=spool,
             programs=Programs(config, accounts=self._accounts, own=self._own, daemon=dict(os.environ)),
-            starter=Starter(spawner=self._spawner, outputs=self._outputs),
+            opener=Opener(self._outputs),
             spawner=self._spawner,
             outputs=self._outputs,
             log=self._log,
+            guard=self._loop.guard,
         )
         self._scheduler = SchedulerProcess(
             scheduler_program(self._scheduler_arguments, account),
@@ -227,8 +230,6 @@ class _Daemon:
         if rescan.watching:
             self._log.event("CRON", "INFO", "running with inotify support")
         self._launcher.scheduler = self._scheduler
-        if config.mode == "host":
-            _stay_in(config.spool)
         # What lives now lives for good: the collector must not touch its pages, which a fork shares.
         gc.collect()
         gc.freeze()
@@ -247,7 +248,7 @@ class _Daemon:
         lock.remove()
 
     def _reap(self) -> None:
-        if reap(self._launcher.reaped):
+        if reap(lambda *ended: self._loop.guard(self._launcher.reaped, *ended)):
             self._loop.after(0.0, self._reap)
 
     def _hung_up(self) -> None:

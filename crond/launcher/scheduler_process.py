@@ -7,6 +7,7 @@ sign of life. The launcher greets each new one and handles what it says.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from crond.launcher.accounts import Account
 from crond.launcher.config import Config
 from crond.launcher.log import Log, in_words
 from crond.launcher.loop import READ, WRITE, Loop
-from crond.launcher.spawn import Identity, Program, Spawner
+from crond.launcher.spawn import Identity, Program, Spawner, SpawnFailed, Trouble
 from crond.link import Link, LinkClosed
 from crond.model.frames import SMALL_FRAME
 from crond.model.messages import WISHES, BadMessage, Message
@@ -73,7 +74,7 @@ def scheduler_program(arguments: Sequence[str], account: Account | None) -> Prog
 
 
 class SchedulerProcess:
-    """The one scheduler. `greet` is called on each new wire, `handle` with each message."""
+    """The one scheduler. `greet` is called on each new wire, `handle` with messages that came together."""
 
     def __init__(
         self,
@@ -85,13 +86,13 @@ class SchedulerProcess:
         listening: socket.socket,
         silence: float,
         greet: Callable[[], None],
-        handle: Callable[[Any], None],
+        handle: Callable[[list[Any]], None],
     ) -> None:
         self._program = program
         self._loop = loop
         self._spawner = spawner
         self._log = log
-        self._listening = listening
+        self._listening = _lifted(listening)
         self._silence = silence
         self._greet = greet
         self._handle = handle
@@ -113,18 +114,18 @@ class SchedulerProcess:
         if self._phase is not Phase.ABSENT:
             return
         ours, theirs = socket.socketpair()
+        wire = _lifted(theirs)
+        theirs.close()
         self._began = self._heard = time.monotonic()
         try:
-            self._pid = self._spawner.start(
-                self._program, (self._null, 2, 2, theirs.fileno(), self._listening.fileno())
-            )
-        except OSError as error:
+            self._pid = self._spawner.start(self._program, (self._null, 2, 2, wire, self._listening))
+        except SpawnFailed as failed:
             ours.close()
-            self._log.error(f"scheduler: no process: {error.strerror}")
+            self._say_trouble(failed.trouble)
             self._start_later()
             return
         finally:
-            theirs.close()
+            os.close(wire)
         self._phase = Phase.ALIVE
         self._link = Link(ours, expected=WISHES, receive_limit=SMALL_FRAME, backlog_limit=_BACKLOG)
         self._watch()
@@ -164,8 +165,7 @@ class SchedulerProcess:
             return True
         trouble = self._spawner.trouble_of(pid)
         if trouble is not None:
-            path = os.fsdecode(self._program.path)
-            self._log.error(f"scheduler: {path}: {trouble.stage.name}: {os.strerror(trouble.errno)}")
+            self._say_trouble(trouble)
         else:
             self._log.error(f"scheduler: ended, {in_words(status)}; starting another")
         self._phase = Phase.ABSENT
@@ -175,6 +175,10 @@ class SchedulerProcess:
         else:
             self._start_later()
         return True
+
+    def _say_trouble(self, trouble: Trouble) -> None:
+        path = os.fsdecode(self._program.path)
+        self._log.error(f"scheduler: {path}: {trouble.stage.name.lower()}: {os.strerror(trouble.errno)}")
 
     def _start_later(self) -> None:
         self._pause = min(_LONGEST_PAUSE, self._pause * 2 or 1.0)
@@ -206,8 +210,7 @@ class SchedulerProcess:
             if events & ~WRITE:
                 messages = link.receive()
                 self._heard = time.monotonic()
-                for message in messages:
-                    self._loop.guard(self._handle, message)
+                self._loop.guard(self._handle, messages)
         except (LinkClosed, BadMessage) as error:
             self.kill(str(error))
 
@@ -225,3 +228,8 @@ class SchedulerProcess:
             self._loop.forget(self._link.fileno())
             self._link.close()
             self._link = None
+
+
+def _lifted(sock: socket.socket) -> int:
+    """Return another descriptor of `sock`, above those that it is to become in the scheduler."""
+    return fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 10)
