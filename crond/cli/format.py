@@ -113,20 +113,26 @@ class Cell:
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int | None) -> list[int]:
+    """Return a width per column, and so many of them as fit at all: a screen too narrow loses the last ones."""
     widths = [
         max(cells(column.title), *(cells(row[i].text) for row in rows)) for i, column in enumerate(columns)
     ]
     if room is None:
         return widths
-    excess = sum(widths) + 2 * (len(widths) - 1) - room
-    while excess > 0:
-        able = [i for i, column in enumerate(columns) if column.shrink and widths[i] > _NARROWEST]
+    least = [min(w, _NARROWEST) if c.shrink else w for c, w in zip(columns, widths, strict=True)]
+    while len(least) > 1 and _total(least) > room:
+        least.pop()
+    widths = widths[: len(least)]
+    while _total(widths) > room:
+        able = [i for i, width in enumerate(widths) if width > least[i]]
         if not able:
             break
-        widest = max(able, key=lambda i: widths[i])
-        widths[widest] -= 1
-        excess -= 1
+        widths[max(able, key=lambda i: widths[i])] -= 1
     return widths
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
 
 
 def table(
@@ -145,7 +151,7 @@ def table(
 
 def _line(row: Sequence[Cell], widths: Sequence[int], colour: bool) -> str:
     parts = []
-    for cell, width in zip(row, widths, strict=True):
+    for cell, width in zip(row, widths, strict=False):  # the columns that fit
         text = fit(cell.text, width)
         shown = click.style(text, fg=cell.colour) if colour and cell.colour and text else text
         parts.append(shown + " " * (width - cells(text)))

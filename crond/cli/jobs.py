@@ -54,7 +54,7 @@ def list_jobs(state: str | None, *, as_json: bool) -> None:
         [
             Column("JOB", True),
             Column("NEXT"),
-            Column("LAST"),
+            Column("LAST", True),
             Column("SCHEDULE", True),
             Column("COMMAND", True),
         ],

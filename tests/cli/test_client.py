@@ -67,6 +67,19 @@ def test_a_socket_nobody_listens_on(client: Client, tmp_path: Path) -> None:
     assert "Connection refused" in result.stderr
 
 
+def test_a_socket_that_is_not_for_us(client: Client, daemon: FakeDaemon) -> None:
+    """Somebody else's daemon is told as such, not as one that is down."""
+
+    def refuse(_sock: socket.socket, _path: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client_module, "_connect", refuse)
+        result = client("--state", str(daemon.state), "status")
+    assert result.exit_code == 3
+    assert "you may not talk to this daemon: Permission denied" in result.stderr
+
+
 def test_a_state_folder_deeper_than_a_socket_name(client: Client, tmp_path: Path) -> None:
     """A socket's path may be longer than the 108 bytes of sockaddr_un."""
     deep = tmp_path / ("d" * 90) / ("e" * 90)

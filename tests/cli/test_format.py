@@ -68,6 +68,16 @@ def test_table_of_a_screen_too_small() -> None:
     assert cells(lines[1]) == 8
 
 
+def test_a_narrow_screen_loses_the_last_columns() -> None:
+    """Rather than break its lines: what stands first matters most."""
+    columns = [Column("A", True), Column("WHEN"), Column("C", True)]
+    rows = [[Cell("a" * 30), Cell("2026-11-22 12:00:00 KST"), Cell("c" * 40)]]
+    lines = table(columns, rows, room=40, colour=False)
+    assert lines[0].split() == ["A", "WHEN"]
+    assert max(map(cells, lines)) == 40
+    assert table(columns, rows, room=20, colour=False)[1] == "a" * 19 + "…"
+
+
 def test_table_aligns_wide_letters() -> None:
     """Letters of two columns count twice, also where colours are used."""
     lines = table(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from crond.cli import jobs as jobs_module
 from crond.cli.answers import read_run
 from crond.cli.describe import exit_status
+from crond.cli.format import cells
 from crond.cli.main import crontabx
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import RUNNING, FakeDaemon, no, run_body, yes
@@ -85,10 +86,11 @@ def test_names_and_commands_are_made_printable(ask: Client, daemon: FakeDaemon) 
 def test_list_fits_the_screen(ask: Client, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
     """With COLUMNS no line is longer, wide letters counted twice; the times are never cut."""
     monkeypatch.setenv("COLUMNS", "80")
-    jobs = [job_body(command="c" * 300), job_body(command="한글" * 50)]
+    failed = run_body(outcome="failed", signal=15)
+    jobs = [job_body(command="c" * 300), job_body(command="한글" * 50, last=failed, job="root/" + "j" * 50)]
     daemon.answers("list", yes({"jobs": jobs}))
     lines = ask("list").stdout.splitlines()
-    assert max(len(line) for line in lines) <= 80
+    assert max(cells(line) for line in lines) <= 80
     assert all("2026-11-22 12:00:00 KST" in line for line in lines[1:])
     assert lines[1].endswith("…")
 

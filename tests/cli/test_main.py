@@ -116,6 +116,16 @@ def test_ctrl_c_while_waiting_for_a_run(daemon: FakeDaemon) -> None:
     assert said == b"crontabx: root/backup: run k3f goes on; to end it: crontabx stop k3f\n"
 
 
+def test_a_terminal_without_unicode(tmp_path: Path) -> None:
+    """What the output's encoding has not is escaped, and no reason to break."""
+    crontab = tmp_path / "crontab"
+    crontab.write_text("0 6 * * * 한글\n")
+    command = [*PROGRAM, "simulate", str(crontab), "--from", "2026-01-01"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    said = subprocess.run(command, env=environment, capture_output=True, timeout=DEADLINE, check=True)
+    assert said.stdout.endswith(b"\\ud55c\\uae00\n")
+
+
 def test_a_full_disk_is_told() -> None:
     """What could not be written is no success."""
     with open("/dev/full", "wb") as full:
