@@ -113,7 +113,7 @@ class Cell:
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int | None) -> list[int]:
-    """Return a width per column, and so many of them as fit at all: a screen too narrow loses the last ones."""
+    """Return the widths of the columns that fit: a screen too narrow for all loses the last ones."""
     widths = [
         max(cells(column.title), *(cells(row[i].text) for row in rows)) for i, column in enumerate(columns)
     ]

@@ -210,7 +210,7 @@ def _awaited(scheduler: Connection, seen: RunSeen, *, quiet: bool) -> Reply:
 
 
 @click.command(short_help="Stop what runs of a job, or one run.")
-@click.argument("target")
+@click.argument("target", metavar="JOB|RUN|ATTEMPT")
 @json_option
 @click.pass_obj
 def stop(state: str | None, *, target: str, as_json: bool) -> None:
