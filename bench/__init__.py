@@ -1,0 +1,1 @@
+"""Measurements of crond beside other crons. Not part of the installed package."""

@@ -1,0 +1,120 @@
+"""A cage: one daemon in mount and process namespaces of its own, so that nothing of the host's is touched.
+
+Owns the namespaces, the accounts seen in them and their end: when this program closes the cage, or dies in
+whatever way, the kernel ends every process in it. Knows nothing of what the daemon is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import pwd
+import subprocess
+from collections.abc import Sequence
+
+from bench.share import Share
+
+#: The account of crond's scheduler. It exists inside the cages only.
+ACCOUNT = "crontabx-bench"
+_CAGE = pathlib.Path(__file__).with_name("cage.sh")
+_END = 15.0
+
+
+class CageError(Exception):
+    """The daemon is not there; the text says what it said."""
+
+
+def free_uid() -> int:
+    """Return a number that no account has."""
+    for uid in range(60000, 65000):
+        try:
+            pwd.getpwuid(uid)
+        except KeyError:
+            return uid
+    raise CageError("no uid is free from 60000 to 65000")
+
+
+class Cage:
+    """Runs `command` with `crontab` as root's. `folder` is made, and passable for all; it holds the log."""
+
+    def __init__(
+        self, folder: pathlib.Path, *, crontab: str, command: Sequence[str], cwd: pathlib.Path
+    ) -> None:
+        self.folder = folder
+        _make_folder(folder, crontab)
+        self._share = Share(f"crontabx-bench-{os.getpid()}-{folder.name}")
+        groups = " ".join(map(str, self._share.folders))
+        self._process = subprocess.Popen(
+            [
+                *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+                *("sh", str(_CAGE), str(folder), groups, *command),
+            ],
+            stdin=subprocess.PIPE,
+            cwd=cwd,
+            env={"PATH": os.defpath + ":/usr/sbin:/sbin", "LANG": "C.UTF-8"},
+            # Ctrl-C is ours: we close the cage, in order.
+            start_new_session=True,
+        )
+
+    def processes(self) -> list[int]:
+        """Return the pids of all that lives in the cage, its keeper among them."""
+        children: dict[int, list[int]] = {}
+        for name in os.listdir("/proc"):
+            if name.isdecimal():
+                with contextlib.suppress(OSError):
+                    parent = int(_stat(int(name))[1])
+                    children.setdefault(parent, []).append(int(name))
+        found = [self._process.pid]
+        for pid in found:
+            found += children.get(pid, ())
+        return found
+
+    def cpu(self) -> float:
+        """Return the CPU seconds used by all that lives or was reaped in the cage."""
+        used = self._share.used()
+        if used is not None:
+            return used
+        ticks = 0
+        for pid in self.processes():
+            with contextlib.suppress(OSError):
+                ticks += sum(map(int, _stat(pid)[11:15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def require_daemon(self) -> None:
+        """Raise CageError unless the daemon runs: a cage without one has two processes, unshare and sh."""
+        if len(self.processes()) < 3:
+            said = (self.folder / "log").read_text(errors="replace") if (self.folder / "log").exists() else ""
+            raise CageError(said.strip()[-2000:] or "the daemon ended and said nothing")
+
+    def close(self) -> None:
+        """End the daemon and everything else in the cage, and wait until all are gone."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(_END)
+        except subprocess.TimeoutExpired:
+            # unshare takes process 1 of the cage along, and with it go all others.
+            self._process.kill()
+            self._process.wait()
+        self._share.close()
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the state on."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()
+
+
+def _make_folder(folder: pathlib.Path, crontab: str) -> None:
+    (folder / "etc").mkdir(parents=True)
+    folder.chmod(0o755)
+    (folder / "crontab").write_text(crontab, encoding="ascii")
+    (folder / "etc" / "crontab").write_text("", encoding="ascii")
+    uid = free_uid()
+    lines = {
+        "passwd": f"{ACCOUNT}:x:{uid}:{uid}::/nonexistent:/usr/sbin/nologin\n",
+        "group": f"{ACCOUNT}:x:{uid}:\n",
+    }
+    for name, line in lines.items():
+        (folder / "etc" / name).write_bytes(pathlib.Path("/etc", name).read_bytes() + line.encode())
