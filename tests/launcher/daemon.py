@@ -104,7 +104,9 @@ class Wire:
 class Daemon:
     """One launcher. `lines` and `errors` collect its stdout and stderr."""
 
-    def __init__(self, config: Config, folder: Path, *, env: dict[str, str] | None = None, **popen: Any) -> None:
+    def __init__(
+        self, config: Config, folder: Path, *, env: dict[str, str] | None = None, **popen: Any
+    ) -> None:
         self.config = config
         self.meeting = socket.socket(socket.AF_UNIX)
         path = folder / "meeting"
@@ -222,7 +224,9 @@ class Runner:
 
     def result(self, key: str) -> Exited | NotStarted:
         """Return how the attempt ended, and acknowledge it."""
-        fact = self.wire.read_until(lambda fact: isinstance(fact, Exited | NotStarted) and fact.attempt == key)
+        fact = self.wire.read_until(
+            lambda fact: isinstance(fact, Exited | NotStarted) and fact.attempt == key
+        )
         self.wire.send(Ack(fact.number))
         assert isinstance(fact, Exited | NotStarted)
         return fact
