@@ -15,6 +15,9 @@ from zoneinfo import ZoneInfo
 
 from crond.core.zone import Zone
 
+#: No zone ever changed its offset twice within this many seconds.
+_STRETCH = 3 * 3600
+
 
 class HostZone:
     """The zone of this host: TZ or /etc/localtime, as the C library sees them now."""
@@ -32,8 +35,18 @@ class NamedZone:
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
+        self._known = (0.0, 0.0, 0)  # from, up to (excluded), offset
 
     def offset_at(self, moment: float) -> int:
+        low, high, offset = self._known
+        if low <= moment < high:
+            return offset
+        offset = self._read(moment)
+        if self._read(moment + _STRETCH) == offset:
+            self._known = (moment, moment + _STRETCH, offset)
+        return offset
+
+    def _read(self, moment: float) -> int:
         offset = datetime.fromtimestamp(moment, self._zone).utcoffset()
         return 0 if offset is None else int(offset.total_seconds())
 

@@ -255,16 +255,20 @@ class Walk:
             return wall
         if self._minute(wall) != self._woken:
             return wall
-        end = next_change(self._zone, wall, upto)
-        end = upto if end is None else end - 1
-        for name in {group.timezone for group in self._index.groups if group.timezone is not None}:
-            change = next_change(self._zone_named(name), wall - 86400, end)
-            end = end if change is None else min(end, max(wall, change - 1))
-        last = min(self._minute(end), self._next_minute(self._minute(end)) - 1)
+        offset = self._zone.offset_at(wall)
+        last = self._next_minute(int((upto + offset) // 60)) - 1
         for seconds in self._index.periods:
-            last = min(last, self._minute((self._ticks[seconds] + 1) * seconds) - 1)
+            last = min(last, int(((self._ticks[seconds] + 1) * seconds + offset) // 60) - 1)
         for due in self._moments:
-            last = min(last, self._minute(due.instant) - 1)
+            last = min(last, int((due.instant + offset) // 60) - 1)
+        # All that holds while no zone changes its offset: go no further than to the first change.
+        change = next_change(self._zone, wall, last * 60.0 - offset)
+        if change is not None:
+            last = int((change - 1 + offset) // 60)
+        for name in {group.timezone for group in self._index.groups if group.timezone is not None}:
+            change = next_change(self._zone_named(name), wall - 86400, last * 60.0 - offset)
+            if change is not None:
+                last = int((max(wall, change - 1) + offset) // 60)
         if last <= self._woken:
             return wall
         self._planned_upto = self._woken = last

@@ -74,17 +74,22 @@ class Simulation:
         """Yield the starts up to and including `until`."""
         yield from self._carry_out(self._engine.step(self._reading(), TablesComplete()))
         while True:
-            reading = self._reading()
-            wait = self._engine.deadline(reading)
-            following = min([reading.wall + wait, *(at for at, _, _ in self._exits)])
-            if wait > 0 and not self._exits:
-                self._now = max(reading.wall, self._engine.idle_until(reading, until))
-                following = self._now + self._engine.deadline(self._reading())
+            waking = self._waking(until)
+            following = min([waking, *(at for at, _, _ in self._exits)])
             if following > until:
                 return
             self._now = following
             yield from self._end_processes()
-            yield from self._carry_out(self._engine.step(self._reading(), Woke()))
+            if following == waking:
+                yield from self._carry_out(self._engine.step(self._reading(), Woke()))
+
+    def _waking(self, until: float) -> float:
+        """The moment at which the engine must be woken; what it would sleep through is passed over."""
+        wait = self._engine.deadline(self._reading())
+        if wait > 0 and not self._exits:
+            self._now = max(self._now, self._engine.idle_until(self._reading(), until))
+            wait = self._engine.deadline(self._reading())
+        return self._now + wait
 
     def _reading(self) -> Reading:
         return Reading(self._now, self._now, self._now)

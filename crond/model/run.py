@@ -109,18 +109,22 @@ class Run:
 
     def to(self, state: State) -> Run:
         """Return this run in `state`. Raises IllegalTransition."""
-        if state not in TRANSITIONS[self.state]:
-            raise IllegalTransition(f"run {self.id} of {self.job}: {self.state.value} -> {state.value}")
+        self._check(state)
         return replace(self, state=state)
 
     def finish(self, outcome: Outcome, *, at: float, reason: str = "") -> Run:
         """Return this run FINISHED with `outcome`."""
-        return replace(self.to(State.FINISHED), outcome=outcome, reason=reason, ended_at=at)
+        self._check(State.FINISHED)
+        return replace(self, state=State.FINISHED, outcome=outcome, reason=reason, ended_at=at)
 
     def with_attempt(self, attempt: Attempt) -> Run:
         """Return this run with `attempt` put in the place of its number (a new one at the end)."""
         kept = tuple(held for held in self.attempts if held.number != attempt.number)
         return replace(self, attempts=(*kept, attempt))
+
+    def _check(self, state: State) -> None:
+        if state not in TRANSITIONS[self.state]:
+            raise IllegalTransition(f"run {self.id} of {self.job}: {self.state.value} -> {state.value}")
 
 
 def run_id(job: str, instant: float, ordinal: int, trigger: Trigger) -> str:

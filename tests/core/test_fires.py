@@ -40,7 +40,7 @@ def late_or_missing(case: dict[str, Any], seconds: list[int]) -> list[int]:
 
 @pytest.mark.parametrize("first", range(0, len(CASES), CHUNK))
 def test_starts_are_cronies(first: int) -> None:
-    """Start minutes, doubles included, equal the recorded ones; made up starts come when cronie made them up."""
+    """Start minutes, doubles included, equal the recorded ones; what is made up comes when cronie's came."""
     for case in CASES[first : first + CHUNK]:
         starts = starts_of(case)
         seconds = [int(start.started_at.timestamp()) for start in starts]
