@@ -5,6 +5,7 @@ Starts the very command that people start. Waits are for events, with one deadli
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import signal
@@ -304,7 +305,5 @@ def is_alive(pid: int) -> bool:
 
 
 def kill_quietly(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

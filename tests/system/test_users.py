@@ -16,7 +16,7 @@ import pytest
 
 from crond.cli.client import LAUNCHER, Connection, Place, Refused
 from tests.system.conftest import StartHost
-from tests.system.daemon import Crond, host_crond, install, wait_for
+from tests.system.daemon import Crond, as_user, host_crond, install, wait_for
 from tests.system.ground import Ground, People
 
 #: Matches no day, so a job with it starts only when it is asked for.
@@ -73,7 +73,7 @@ def test_each_job_has_the_numbers_of_its_user(three: Crond, people: People) -> N
 
 
 def test_a_job_stands_in_its_home_with_the_daemons_umask_and_limits(three: Crond, people: People) -> None:
-    """cwd is HOME; umask and limits are those that the daemon was started with, as cron leaves them."""
+    """Cwd is HOME; umask and limits are those that the daemon was started with, as cron leaves them."""
     for user in people.users:
         _, _, _, cwd, umask, files, core, *_ = run_and_read(three, f"{user.pw_name}/who")
         assert (cwd, umask) == (user.pw_dir, "0027")
@@ -82,13 +82,13 @@ def test_a_job_stands_in_its_home_with_the_daemons_umask_and_limits(three: Crond
 
 
 def test_a_job_leads_a_session_of_its_own(three: Crond, people: People) -> None:
-    """cron calls setsid: the shell is the leader of its session."""
+    """Cron calls setsid: the shell is the leader of its session."""
     *_, session, shell = run_and_read(three, f"{people.ann.pw_name}/who")
     assert session == shell
 
 
 def test_the_environment_is_cronies_byte_for_byte(three: Crond, people: People) -> None:
-    """Locale variables of the daemon, cron's own five, nothing else: neither SECRET nor the daemon's SHELL."""
+    """Locale variables of the daemon, cron's own five, nothing else: no SECRET, not the daemon's SHELL."""
     for user in people.users:
         assert environment_of(three, f"{user.pw_name}/env") == sorted(
             [
@@ -162,9 +162,7 @@ def test_a_user_cannot_reach_anothers_output(three: Crond, people: People, groun
     path = three.state / "outputs" / str(people.ben.pw_uid) / key
     assert path.exists()
     for command in (["cat", str(path)], ["ls", str(path.parent)], ["ls", str(path.parent.parent)]):
-        done = subprocess.run(
-            command, user=people.ann.pw_uid, group=people.ann.pw_gid, extra_groups=[], capture_output=True
-        )
+        done = subprocess.run(command, check=False, capture_output=True, **as_user(people.ann))
         assert b"Permission denied" in done.stderr, command
 
     refused = three.client("logs", key, user=people.ann)
@@ -182,7 +180,7 @@ def test_a_user_cannot_reach_anothers_output(three: Crond, people: People, groun
 
 
 def asked_as(user: pwd.struct_passwd, crond: Crond, key: str) -> str:
-    """Ask the launcher's socket for `key` as `user`, without the client's own looking up; return what it says."""
+    """Ask the launcher's socket for `key` as `user`, without the client's looking up; return its word."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -233,7 +231,7 @@ def test_the_folders_of_the_daemon_are_closed(three: Crond, people: People) -> N
 
 
 def test_the_scheduler_has_no_privilege(three: Crond, people: People) -> None:
-    """The process that decides runs as its account, with none of root's groups, capabilities or descriptors."""
+    """The process that decides runs as its account, without root's groups, capabilities or descriptors."""
     pid = three.scheduler_pid()
     status = Path(f"/proc/{pid}/status").read_text()
     values: dict[str, Any] = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
