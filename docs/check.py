@@ -22,11 +22,12 @@ _HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.MULTILINE)
 
 
 def files(root: pathlib.Path, suffix: str = "") -> Iterator[pathlib.Path]:
-    """Yield the files of the project under `root`; hidden folders other than .ci are not looked into."""
+    """Yield the files of the project under `root`; of hidden names only .ci is the project's."""
     for path in sorted(root.iterdir()):
+        if path.name in SKIPPED or (path.name[0] == "." and path.name != ".ci"):
+            continue
         if path.is_dir() and not path.is_symlink():
-            if path.name not in SKIPPED and (path.name == ".ci" or path.name[0] != "."):
-                yield from files(path, suffix)
+            yield from files(path, suffix)
         elif path.is_file() and path.name.endswith(suffix):
             yield path
 
