@@ -13,8 +13,9 @@ from typing import Any
 
 from crond.core import admission, memory, reconcile, stopping
 from crond.core.clockwork import Passage, Reading, passage
+from crond.core.index import Index
 from crond.core.memory import Memory, Waiting
-from crond.core.planner import Due, Index, Walk
+from crond.core.planner import Due, Walk
 from crond.core.preview import Preview
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.actions import Action, Changed, Notice, Record, Remember, Send

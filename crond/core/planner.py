@@ -7,13 +7,14 @@ schedules and zones, not runs; the engine calls it at every wake-up and gives it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 from crond.core.clockwork import Gap, Reading, gap
+from crond.core.index import Index, Place
 from crond.core.zone import Zone, ZoneNamed, instant_of, next_change
 from crond.model.job import Job
-from crond.model.schedule import At, Cron, DayRules, Every, LocalMinute, local_minute, minute_number
+from crond.model.schedule import At, DayRules, local_minute, minute_number
 
 #: Seconds between two minutes that are made up, if the first of them started anything.
 SPACING = 10.0
@@ -25,40 +26,6 @@ class Due:
 
     job: Job
     instant: float
-
-
-@dataclass(slots=True)
-class _Group:
-    """All jobs that share a schedule, a zone and a delay: tested once for all of them."""
-
-    schedule: Cron
-    timezone: str | None
-    delay: int
-    jobs: list[Job]
-    #: No minute between these two, both excluded, matches: what the last look ahead found.
-    quiet: tuple[int, int] = (0, 0)
-
-
-class Index:
-    """The jobs, grouped by when they are due. Rebuilt whole whenever a table changes."""
-
-    def __init__(self, jobs: Iterable[Job], *, delay_factor: float) -> None:
-        groups: dict[tuple[Cron, str | None, int], _Group] = {}
-        self.periods: dict[int, list[Job]] = {}
-        self.moments: list[Job] = []
-        for job in jobs:
-            schedule = job.entry.schedule
-            if isinstance(schedule, Cron):
-                key = (schedule, job.entry.timezone, int(job.entry.random_delay * delay_factor))
-                group = groups.get(key)
-                if group is None:
-                    groups[key] = group = _Group(*key, jobs=[])
-                group.jobs.append(job)
-            elif isinstance(schedule, Every):
-                self.periods.setdefault(schedule.seconds, []).append(job)
-            elif isinstance(schedule, At):
-                self.moments.append(job)
-        self.groups = list(groups.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,32 +140,29 @@ class Walk:
         self, number: int, offset: int, current: int, wall: float, *, wild: bool | None = None
     ) -> list[Due]:
         """The jobs whose schedule holds local minute `number`; `wild`: only those that are (not) wild."""
-        dues: list[Due] = []
-        parts: dict[tuple[str | None, int], LocalMinute] = {}
-        for group in self._index.groups:
-            if wild is not None and group.schedule.wild is not wild:
+        found: list[tuple[int, Due]] = []
+        for place in self._index.places:
+            if place.timezone is not None and offset != current:
                 continue
-            if group.timezone is not None and offset != current:
+            at = local_minute(self._seen_from(place, number, offset))
+            groups = place.matching(at, wild=wild, rules=self._rules)
+            if not groups:
                 continue
-            place = (group.timezone, group.delay)
-            at = parts.get(place)
-            if at is None:
-                at = parts[place] = local_minute(self._seen_in(group, number, offset))
-            if group.schedule.matches(at, self._rules):
-                if group.timezone is None:
-                    instant = instant_of(self._zone, at.number, wall)
-                else:
-                    instant = (number - group.delay) * 60.0 - offset
-                dues.extend(Due(job, instant) for job in group.jobs)
-        return dues
+            if place.timezone is None:
+                instant = instant_of(self._zone, at.number, wall)
+            else:
+                instant = (number - place.delay) * 60.0 - offset
+            found += [(order, Due(job, instant)) for group in groups for order, job in group.jobs]
+        found.sort(key=itemgetter(0))
+        return [due for _, due in found]
 
-    def _seen_in(self, group: _Group, number: int, offset: int) -> int:
-        """Local minute `number` as the group's own zone and delay see it."""
-        number -= group.delay
-        if group.timezone is None:
+    def _seen_from(self, place: Place, number: int, offset: int) -> int:
+        """Local minute `number` as a place's own zone and delay see it."""
+        number -= place.delay
+        if place.timezone is None:
             return number
         moment = number * 60 - offset
-        return (moment + self._zone_named(group.timezone).offset_at(moment)) // 60
+        return (moment + self._zone_named(place.timezone).offset_at(moment)) // 60
 
     def _minute(self, wall: float) -> int:
         return int((wall + self._zone.offset_at(wall)) // 60)
@@ -265,7 +229,7 @@ class Walk:
         change = next_change(self._zone, wall, last * 60.0 - offset)
         if change is not None:
             last = int((change - 1 + offset) // 60)
-        for name in {group.timezone for group in self._index.groups if group.timezone is not None}:
+        for name in {place.timezone for place in self._index.places if place.timezone is not None}:
             change = next_change(self._zone_named(name), wall - 86400, last * 60.0 - offset)
             if change is not None:
                 last = int((max(wall, change - 1) + offset) // 60)
@@ -277,11 +241,8 @@ class Walk:
     def _next_minute(self, upto: int) -> int:
         """The first minute after `planned_upto` at which any group matches, or `upto` + 1."""
         first = upto + 1
-        for group in self._index.groups:
-            seen = self._seen_in(group, self._planned_upto, self._offset)
+        for place in self._index.places:
+            seen = self._seen_from(place, self._planned_upto, self._offset)
             shift = self._planned_upto - seen
-            if not group.quiet[0] <= seen < group.quiet[1]:
-                found = group.schedule.next_after(seen, upto - shift, self._rules)
-                group.quiet = (seen, max(upto - shift, seen) + 1 if found is None else found)
-            first = min(first, group.quiet[1] + shift)
+            first = min(first, place.next_minute(seen, upto - shift, self._rules) + shift)
         return first

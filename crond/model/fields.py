@@ -182,7 +182,7 @@ class _Item:
             self._warn(f"{self._text} runs backwards and matches nothing")
             return set()
         if visited[0] < self._kind.low or visited[-1] > self._kind.high:
-            raise self._bad(f"from {self._kind.low} to {self._kind.high}")
+            raise BadField(self._kind, self._offset, f"from {self._kind.low} to {self._kind.high}")
         return set(visited)
 
     def _drawn(self, low: int, draw: Draw) -> set[int]:
@@ -190,7 +190,7 @@ class _Item:
         high = self._number() if self._at < len(self._text) else kind.high
         # cronie draws first and then checks the value drawn, so that 50~70 is refused at random.
         if low < kind.low or high > kind.high or low > high:
-            raise self._bad(f"from {kind.low} to {kind.high}, smaller value first")
+            raise BadField(kind, self._offset, f"from {kind.low} to {kind.high}, smaller value first")
         return {draw(low, high)}
 
     def _number(self, *, names: bool = True) -> int:

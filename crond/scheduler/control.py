@@ -168,8 +168,7 @@ class Control:
     def _stop(
         self, client: _Client, views: Views, arguments: dict[str, str], reading: Reading
     ) -> dict[str, Any]:
-        target = arguments.get("target", "")
-        runs = self._runs_named(views, target) or self._runs_of(views, self._job(views, target))
+        runs = self._targets(views, arguments.get("target", ""))
         active = [run for run in runs if run.state is not State.FINISHED]
         for run in active:
             self._act(reading, StopRequested(run.id, client.uid))
@@ -186,10 +185,23 @@ class Control:
             return self._runs_of(views, self._job(views, arguments["job"]))
         return views.runs()
 
+    def _targets(self, views: Views, text: str) -> list[Run]:
+        """The runs that `text` means: those of a job, else one by its id. A job's name goes first."""
+        try:
+            return self._runs_of(views, self._job(views, text))
+        except Refusal as refusal:
+            runs = self._runs_named(views, text) if refusal.code == "unknown" else []
+            if not runs:
+                raise
+            return runs
+
     def _runs_named(self, views: Views, text: str) -> list[Run]:
-        """The runs whose id, or the id of whose attempt, `text` is or begins."""
+        """The run whose id, or the id of whose attempt, `text` is or begins; none if there is no such run."""
         identity = text.partition(".")[0]
-        return [run for run in views.runs() if len(identity) >= 4 and run.id.startswith(identity)]
+        runs = [run for run in views.runs() if len(identity) >= 4 and run.id.startswith(identity)]
+        if len(runs) > 1:
+            raise Refusal("ambiguous", f"{text!r} may be {len(runs)} runs", [run.id for run in runs[:20]])
+        return runs
 
     def _runs_of(self, views: Views, job: Job) -> list[Run]:
         return [run for run in views.runs() if run.job == job.id]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from crond.core.engine import Engine
@@ -62,7 +63,7 @@ class Views:
         }
 
     def next_dues(self, jobs: list[Job], count: int) -> dict[str, Any]:
-        """The next `count` dues of each of `jobs`, or the soonest of all where there is not one."""
+        """The next `count` dues of each of `jobs`, or of every job the soonest where none is named."""
         if not jobs:
             return {"next": self._soonest(count)}
         return {
@@ -72,10 +73,9 @@ class Views:
         }
 
     def _soonest(self, count: int) -> list[dict[str, Any]]:
-        dues: list[tuple[float, Job]] = []
-        for job in self.jobs():
-            dues.extend((moment, job) for moment in islice(self._preview.due_times(job), count))
-        dues.sort(key=lambda due: due[0])
+        """The next due of each job, soonest first: one that runs every second must not hide the others."""
+        first = ((next(self._preview.due_times(job), None), job) for job in self.jobs())
+        dues = sorted(((moment, job) for moment, job in first if moment is not None), key=itemgetter(0))
         return [_due(moment, job) for moment, job in dues[:count]]
 
     def _job(self, job: Job, runs: list[Run]) -> dict[str, Any]:
