@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from crond.core import admission, memory, reconcile, stopping
@@ -151,7 +152,7 @@ class Engine:
         if isinstance(answer, admission.Skip):
             self._change(run.finish(Outcome.SKIPPED, at=wall, reason=answer.reason))
             return
-        run = run.to(State.STARTING).with_attempt(Attempt(number=1))
+        run = run.to(State.STARTING, attempts=(Attempt(number=1),))
         self._change(run)
         self._send_start(run, answer.job)
 
@@ -249,9 +250,11 @@ class Engine:
         if run is None or run.attempt.started_at is not None:
             return
         attempt = Attempt(number=run.attempt.number, pid=event.pid, started_at=event.at)
-        run = run.with_attempt(attempt)
-        # A run that is to end stays STOPPING: the wish came while it started.
-        self._change(run.to(State.RUNNING) if run.state is State.STARTING else run)
+        attempts = run.with_attempt(attempt)
+        if run.state is State.STARTING:
+            self._change(run.to(State.RUNNING, attempts=attempts))
+        else:  # it is STOPPING, since the wish came while it started
+            self._change(replace(run, attempts=attempts))
 
     def _not_started(self, reading: Reading, event: NotStarted) -> None:
         run = self._run_of(event.attempt)
@@ -273,21 +276,20 @@ class Engine:
             return
         ended = exit_of(event.status)
         held = run.attempt
-        run = run.with_attempt(
-            Attempt(
-                number=held.number,
-                pid=held.pid,
-                started_at=held.started_at,
-                ended_at=event.at,
-                exit_code=ended.code,
-                signal=ended.signal,
-                cpu_user=event.cpu_user,
-                cpu_system=event.cpu_system,
-                max_rss=event.max_rss,
-                output_size=event.output_size,
-            )
+        attempt = Attempt(
+            number=held.number,
+            pid=held.pid,
+            started_at=held.started_at,
+            ended_at=event.at,
+            exit_code=ended.code,
+            signal=ended.signal,
+            cpu_user=event.cpu_user,
+            cpu_system=event.cpu_system,
+            max_rss=event.max_rss,
+            output_size=event.output_size,
         )
-        self._finish(run.finish(judge(ended, stopping=run.state is State.STOPPING), at=event.at))
+        outcome = judge(ended, stopping=run.state is State.STOPPING)
+        self._finish(run.finish(outcome, at=event.at, attempts=run.with_attempt(attempt)))
 
     def _send_again(self, run: Run, wall: float) -> None:
         """Ask for a start again, with the newest version of the job's table."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from crond.core.clockwork import Gap
 from crond.core.planner import Position
 from crond.model.actions import Record
-from crond.model.run import Attempt, Outcome, Run, State, Trigger, Want
+from crond.model.run import Run, Trigger, run_of
 
 
 class BadRecord(ValueError):
@@ -108,8 +108,9 @@ class Memory:
             self.answered[waiting.job] = Answered(held.instant, max(held.repeats, waiting.ordinal))
         self.queue.extend(planned_dues)
 
-    def set_run(self, values: dict[str, Any]) -> None:
-        run = _run_of(values)
+    def set_run(self, run: Run | dict[str, Any]) -> None:
+        if not isinstance(run, Run):
+            run = run_of(run)
         self.runs[run.id] = run
         self._runs_of.setdefault(run.job, {})[run.id] = run
         waiting = Waiting(run.job, run.instant, run.ordinal, run.trigger)
@@ -140,10 +141,6 @@ _CHANGES: dict[str, Callable[..., None]] = {
 }
 
 
-_RUN = tuple(field.name for field in fields(Run))
-_ATTEMPT = tuple(field.name for field in fields(Attempt))
-
-
 def planned(position: Position) -> Record:
     """The record of how far the walk came."""
     gap = position.making_up
@@ -157,16 +154,4 @@ def due(dues: list[Waiting]) -> Record:
 
 def changed(run: Run) -> Record:
     """The record of a run as it is now. The first record of a run takes its due off the queue."""
-    values = {name: getattr(run, name) for name in _RUN}
-    values["attempts"] = [{name: getattr(one, name) for name in _ATTEMPT} for one in run.attempts]
-    return ["run", values]
-
-
-def _run_of(values: dict[str, Any]) -> Run:
-    held = dict(values)
-    held["trigger"] = Trigger(held["trigger"])
-    held["state"] = State(held["state"])
-    held["want"] = Want(held["want"])
-    held["outcome"] = None if held["outcome"] is None else Outcome(held["outcome"])
-    held["attempts"] = tuple(Attempt(**attempt) for attempt in held["attempts"])
-    return Run(**held)
+    return ["run", run]

@@ -106,13 +106,19 @@ class Simulation:
         yield launch
         ending = self._ending(launch)
         yield from self._tell(Started(self._next_number(), key, 1, self._now))
-        self._exits.append((self._now + ending.seconds, key, ending.status))
+        if ending.seconds > 0:
+            self._exits.append((self._now + ending.seconds, key, ending.status))
+        else:
+            yield from self._exit(self._now, key, ending.status)
 
     def _end_processes(self) -> Iterator[Launch]:
         ended = [exit_ for exit_ in self._exits if exit_[0] <= self._now]
         self._exits = [exit_ for exit_ in self._exits if exit_[0] > self._now]
         for at, key, status in ended:
-            yield from self._tell(Exited(self._next_number(), key, at, status, 0.0, 0.0, 0, 0))
+            yield from self._exit(at, key, status)
+
+    def _exit(self, at: float, key: str, status: int) -> Iterator[Launch]:
+        yield from self._tell(Exited(self._next_number(), key, at, status, 0.0, 0.0, 0, 0))
 
     def _tell(self, fact: Started | Exited) -> Iterator[Launch]:
         yield from self._carry_out(self._engine.step(self._reading(), fact))

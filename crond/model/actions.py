@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 from crond.model.messages import Wish
 from crond.model.run import Run
 
-#: A line of the journal: its kind and plain values (see `crond.core.memory`).
+#: A line of the journal: its kind and its values, which are plain, or have `values()` that are
+#: (see `crond.core.memory`).
 Record: TypeAlias = "list[Any]"
 
 

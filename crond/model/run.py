@@ -7,10 +7,10 @@ in.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -107,27 +107,43 @@ class Run:
         """The latest attempt; a run that never started has none (IndexError)."""
         return self.attempts[-1]
 
-    def to(self, state: State) -> Run:
-        """Return this run in `state`. Raises IllegalTransition."""
-        self._check(state)
-        return replace(self, state=state)
-
-    def finish(self, outcome: Outcome, *, at: float, reason: str = "") -> Run:
-        """Return this run FINISHED with `outcome`."""
-        self._check(State.FINISHED)
-        return replace(self, state=State.FINISHED, outcome=outcome, reason=reason, ended_at=at)
-
-    def with_attempt(self, attempt: Attempt) -> Run:
-        """Return this run with `attempt` put in the place of its number (a new one at the end)."""
-        kept = tuple(held for held in self.attempts if held.number != attempt.number)
-        return replace(self, attempts=(*kept, attempt))
-
-    def _check(self, state: State) -> None:
+    def to(self, state: State, **changes: Any) -> Run:
+        """Return this run in `state`, with `changes` of its other fields. Raises IllegalTransition."""
         if state not in TRANSITIONS[self.state]:
             raise IllegalTransition(f"run {self.id} of {self.job}: {self.state.value} -> {state.value}")
+        return replace(self, state=state, **changes)
+
+    def finish(self, outcome: Outcome, *, at: float, reason: str = "", **changes: Any) -> Run:
+        """Return this run FINISHED with `outcome`, with `changes` of its other fields."""
+        return self.to(State.FINISHED, outcome=outcome, reason=reason, ended_at=at, **changes)
+
+    def with_attempt(self, attempt: Attempt) -> tuple[Attempt, ...]:
+        """Return the attempts with `attempt` in the place of its number, or at the end."""
+        return (*(held for held in self.attempts if held.number != attempt.number), attempt)
+
+    def values(self) -> dict[str, Any]:
+        """Return plain values, of which `run_of` makes the run again."""
+        values = {name: getattr(self, name) for name in _RUN}
+        values["attempts"] = [{name: getattr(one, name) for name in _ATTEMPT} for one in self.attempts]
+        return values
+
+
+_RUN = tuple(field.name for field in fields(Run))
+_ATTEMPT = tuple(field.name for field in fields(Attempt))
+
+
+def run_of(values: dict[str, Any]) -> Run:
+    """Return the run that `values` were taken of. Raises ValueError, TypeError, KeyError if of none."""
+    held = dict(values)
+    held["trigger"] = Trigger(held["trigger"])
+    held["state"] = State(held["state"])
+    held["want"] = Want(held["want"])
+    held["outcome"] = None if held["outcome"] is None else Outcome(held["outcome"])
+    held["attempts"] = tuple(Attempt(**attempt) for attempt in held["attempts"])
+    return Run(**held)
 
 
 def run_id(job: str, instant: float, ordinal: int, trigger: Trigger) -> str:
     """Return the id of a run: it follows from its key, so that planning twice can never make two runs."""
     key = f"{job}\n{instant!r}\n{ordinal}\n{trigger.value}".encode("utf-8", "surrogateescape")
-    return base64.b32encode(hashlib.blake2s(key, digest_size=10).digest())[:12].decode("ascii").lower()
+    return hashlib.blake2s(key, digest_size=7).hexdigest()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from crond.model.actions import Record
 
@@ -93,8 +94,12 @@ class FileJournal:
 
 
 def _lines(records: Iterable[Record]) -> bytes:
-    encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+    encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=_plain).encode
     return "".join(encode(record) + "\n" for record in records).encode("ascii")
+
+
+def _plain(value: Any) -> Any:
+    return value.values()
 
 
 def _write_all(fd: int, data: bytes) -> None:
