@@ -95,8 +95,8 @@ def parse_crontab(
     `15W`, `fri#2` ..., and messages about annotations; without them it is cron and nothing else. `seed`
     feeds the draw of `~`: the same seed and text give the same table.
 
-    A line in error is left out and the others stay, as in cronie; under Debian's rules an error empties the
-    whole table. Raises ValueError only for an unknown dialect.
+    A line in error is left out and the others stay, as in cronie; a broken limit, and under Debian's rules
+    any error, empties the whole table. Raises ValueError only for an unknown dialect.
     """
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
     return _Reader(
@@ -124,6 +124,7 @@ class _Reader:
         self._problems: list[Problem] = []
         self._block: list[Annotation] = []
         self._marker: str | None = None
+        self._refused: set[str] = set()
 
     def table(self) -> Table:
         lines = self._data.decode("utf-8", "surrogateescape").split("\n")
@@ -141,7 +142,7 @@ class _Reader:
             )
         problems = tuple(sorted(self._problems, key=lambda problem: (problem.line, problem.column)))
         table = Table(self._data, tuple(self._entries), MappingProxyType(self._environment), problems)
-        if self._dialect is Dialect.DEBIAN and table.errors:
+        if self._refused or (self._dialect is Dialect.DEBIAN and table.errors):
             return Table(self._data, (), table.environment, problems)
         return table
 
@@ -318,10 +319,12 @@ class _Reader:
 
     def _limit(self, number: int, count: int, limit: int, message: str) -> None:
         # System crontabs have no limits, and Debian's cron has one of its own.
-        if count == limit + 1 and not self._system and self._dialect is Dialect.CRONIE:
+        over = count > limit and not self._system and self._dialect is Dialect.CRONIE
+        if over and message not in self._refused:
             self._refuse(number, message)
 
     def _refuse(self, number: int, message: str) -> None:
+        self._refused.add(message)
         self._error(number, 1, message, f"the whole file is refused: {message}")
 
     def _error(self, line: int, column: int, message: str, hint: str = "") -> None:
