@@ -75,7 +75,7 @@ SETS = {
 
 def recorded_entry(case: dict[str, Any]) -> dict[str, Any]:
     """What was recorded of an entry. Sets of `~` are random and not recorded, nor is a very long command."""
-    kept = {key: case[key] for key in ("cmd", "run", "stdin", "parsed") if key in case}
+    kept: dict[str, Any] = {key: case[key] for key in ("cmd", "run", "stdin", "parsed") if key in case}
     return {**kept, "user": case.get("user"), "flags": set(case["flags"])}
 
 

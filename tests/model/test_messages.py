@@ -1,0 +1,240 @@
+"""Messages: what is encoded comes back, every bound holds, and other bytes are a BadMessage and no more."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from crond.model import messages
+from crond.model.messages import (
+    FACTS,
+    REFUSALS,
+    WISHES,
+    Ack,
+    Answer,
+    Ask,
+    BadMessage,
+    Exited,
+    Forget,
+    Heartbeat,
+    Hello,
+    NotStarted,
+    Start,
+    Started,
+    Stop,
+    TableGone,
+    TableRefused,
+    TablesComplete,
+    TableText,
+    attempt_key,
+    decode,
+    encode,
+    is_attempt_key,
+    is_environment_name,
+    is_token,
+)
+
+ALL = (*WISHES, *FACTS, Ask, Answer)
+
+COUNT = st.integers(0, 2**53)
+UID = st.integers(0, 2**32 - 2)
+TRUTH = st.booleans()
+SECONDS = st.floats(-1e11, 1e11)
+TOKEN = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}", fullmatch=True)
+KEY = st.builds(attempt_key, TOKEN, st.integers(0, 10**6))
+
+
+def words(limit: int) -> st.SearchStrategy[str]:
+    """Any text, lone surrogates included, which stand for bytes that are no UTF-8."""
+    return st.text(st.characters(exclude_characters="\0"), max_size=min(limit, 60))
+
+
+PAIR = st.tuples(st.from_regex(r"(CRONTABX|OUT)_[A-Z0-9_]{1,20}", fullmatch=True), words(200))
+MESSAGES: st.SearchStrategy[Any] = st.one_of(
+    st.builds(
+        Start,
+        COUNT,
+        st.integers(0, 2**31 - 1),
+        st.just("command"),
+        words(256),
+        TOKEN,
+        st.integers(0, 10**6),
+        st.lists(PAIR, max_size=4).map(tuple),
+    ),
+    st.builds(Stop, KEY),
+    st.builds(Forget, KEY),
+    st.builds(Ack, COUNT),
+    st.just(Heartbeat()),
+    st.builds(Hello, COUNT, TOKEN, words(256), TRUTH, COUNT, words(16).map(lambda t: t[:16]), SECONDS),
+    st.builds(TableText, COUNT, words(4096), words(256), UID, TRUTH, TRUTH, COUNT, st.binary()),
+    st.builds(TableGone, words(4096)),
+    st.builds(TableRefused, words(4096), words(256), UID, words(512)),
+    st.just(TablesComplete()),
+    st.builds(Started, COUNT, KEY, st.integers(0, 2**31 - 1), SECONDS),
+    st.builds(NotStarted, COUNT, KEY, SECONDS, st.sampled_from(sorted(REFUSALS)), words(2048)),
+    st.builds(Exited, COUNT, KEY, SECONDS, st.integers(0, 0xFFFF), SECONDS, SECONDS, COUNT, COUNT),
+    st.builds(Ask, words(32).map(lambda t: t[:32]), st.lists(st.tuples(words(99), words(99))).map(tuple)),
+    st.builds(Answer, TRUTH, TRUTH, words(9999)),
+)
+
+
+@given(MESSAGES)
+def test_what_is_encoded_comes_back(message: Any) -> None:
+    """decode(encode(m)) is m, for every kind; the payload is ASCII, so it is one text everywhere."""
+    payload = encode(message)
+    payload.decode("ascii")
+    assert decode(payload, *ALL) == message
+
+
+def test_every_kind_has_a_check_per_field() -> None:
+    """A field without a check would let a peer put anything into it."""
+    for shape, checks in messages._KINDS.values():
+        assert len(shape.__slots__) == len(checks), shape  # type: ignore[attr-defined]
+
+
+@given(MESSAGES)
+def test_only_what_is_expected_is_taken(message: Any) -> None:
+    """A message that belongs on another wire is refused on this one."""
+    others = tuple(shape for shape in ALL if shape is not type(message))
+    with pytest.raises(BadMessage, match="belongs here"):
+        decode(encode(message), *others)
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=12,
+)
+KINDS = st.sampled_from(sorted(messages._KINDS))
+
+
+@given(st.binary(max_size=200))
+@example(b"[" * 100_000)
+@example(b"\xff\xfe[")
+@example(b"1" * 5000)
+def test_random_bytes_are_a_bad_message(payload: bytes) -> None:
+    """Whatever bytes come, nothing but BadMessage is raised."""
+    with pytest.raises(BadMessage):
+        decode(payload, *ALL)
+
+
+@given(KINDS, st.lists(JSON, max_size=9))
+def test_random_values_are_a_bad_message_or_a_message(kind: str, values: list[Any]) -> None:
+    """Right kind, any values: a BadMessage, or a message within its bounds, which then encodes again."""
+    payload = json.dumps([kind, *values]).encode()
+    try:
+        message = decode(payload, *ALL)
+    except BadMessage:
+        return
+    assert decode(encode(message), *ALL) == message
+
+
+@given(MESSAGES, st.data())
+def test_one_wrong_value_spoils_a_message(message: Any, data: st.DataObject) -> None:
+    """A value of another type in any place is refused, and the error names the kind."""
+    values = json.loads(encode(message))
+    if len(values) == 1:
+        values.append(0)
+    else:
+        place = data.draw(st.integers(1, len(values) - 1))
+        values[place] = {"an": "object"}
+    with pytest.raises(BadMessage, match=f"^{values[0]}: "):
+        decode(json.dumps(values).encode(), *ALL)
+
+
+START = ["start", 1, 0, "command", "job", "run", 1, []]
+HELLO = ["hello", 1, "life", "boot", True, 0, "cronie", 0.0]
+TABLE = ["table", 1, "/a", "root", 0, True, True, 0, "text"]
+EXITED = ["exited", 1, "run.1", 0.0, 0, 0.0, 0.0, 0, 0]
+REFUSED = ["not-started", 1, "run.1", 0.0, "exec", "detail"]
+
+#: A message, the place of a value in it, and values just beyond its bounds.
+OUTSIDE: list[tuple[list[Any], int, list[Any]]] = [
+    (START, 1, [-1, 2**53 + 1, 1.0, True, None, "1"]),
+    (START, 2, [-1, 2**31]),
+    (START, 3, ["condition", "", 0]),
+    (START, 4, ["a" * 257, "a\0b", None]),
+    (START, 5, ["", ".run", "a/b", "a" * 81, "ü", "a b"]),
+    (START, 6, [-1, 10**6 + 1]),
+    (START, 7, [None, {}, [["CRONTABX_A"]], [["CRONTABX_A", "b", "c"]], ["ab"]]),
+    (START, 7, [[["PATH", "x"]], [["LD_PRELOAD", "x"]], [["CRONTABX_=", "x"]], [["OUT_" + "A" * 125, "x"]]]),
+    (START, 7, [[["OUT_A", "x" * 65537]], [["OUT_A", "a\0b"]], [["OUT_A", "x"]] * 4097]),
+    (["stop", "run.1"], 1, ["run", "run.", ".1", "run.-1", "run.1234567890", "a/b.1", "run.x", "run.²"]),
+    (["ack", 1], 1, [-1]),
+    (HELLO, 2, ["", "../x"]),
+    (HELLO, 4, [0, 1, None, "true"]),
+    (HELLO, 6, ["x" * 17]),
+    (HELLO, 7, ["0", True, 1e12, -1e12, math.inf, math.nan, None]),
+    (TABLE, 2, ["p" * 4097]),
+    (TABLE, 4, [-1, 2**32 - 1]),
+    (TABLE, 8, [None, [1], "\u0100"]),
+    (["table-refused", "/a", "root", 0, "why"], 4, ["w" * 513]),
+    (EXITED, 4, [-1, 0x10000]),
+    (REFUSED, 4, ["because", ""]),
+    (REFUSED, 5, ["d" * 2049]),
+    (["ask", "list", []], 1, ["v" * 33]),
+    (["ask", "list", []], 2, [[["a", "b"]] * 33, [["n" * 129, "b"]], [["a", "b" * 4097]]]),
+    (["answer", True, True, "{}"], 3, [{}, "\0"]),
+]
+
+
+@pytest.mark.parametrize(("whole", "place", "beyond"), OUTSIDE, ids=lambda value: str(value)[:30])
+def test_each_bound_is_refused(whole: list[Any], place: int, beyond: list[Any]) -> None:
+    """The message as it stands is taken; with one value beyond its bound it is not."""
+    decode(json.dumps(whole).encode(), *ALL)
+    for value in beyond:
+        values = [*whole]
+        values[place] = value
+        with pytest.raises(BadMessage, match=f"^{whole[0]}: "):
+            decode(json.dumps(values).encode(), *ALL)
+
+
+@pytest.mark.parametrize("payload", [b"", b"{}", b"[]", b"[1]", b'["nonsense"]', b'["ack"]', b'["ack",1,2]'])
+def test_what_is_no_message_is_refused(payload: bytes) -> None:
+    """No list, no kind, an unknown kind, too few or too many values."""
+    with pytest.raises(BadMessage):
+        decode(payload, *ALL)
+
+
+def test_an_error_shows_little_of_what_it_refuses() -> None:
+    """A hostile value is shown short and in ASCII: the text goes into a log."""
+    with pytest.raises(BadMessage) as caught:
+        decode(json.dumps(["ack", "\x1b[2J" + "ü" * 10_000]).encode(), Ack)
+    text = str(caught.value)
+    assert len(text) < 150
+    assert text.isascii()
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("CRONTABX_JOB", True),
+        ("OUT_TRAIN_LOSS", True),
+        ("PATH", False),
+        ("LD_PRELOAD", False),
+        ("crontabx_job", False),
+        ("CRONTABX_A=B", False),
+        ("CRONTABX_Ü", False),
+        ("CRONTABX_" + "A" * 120, False),
+    ],
+)
+def test_what_the_scheduler_may_add_to_an_environment(name: str, allowed: bool) -> None:
+    """Only names with our own prefixes: nothing that a loader, a shell or a program acts upon."""
+    assert is_environment_name(name) is allowed
+
+
+@given(st.text(max_size=90))
+def test_a_token_is_a_safe_file_name(text: str) -> None:
+    """What passes can be part of a path: no slash, no leading dot, nothing but ASCII."""
+    if is_token(text):
+        assert "/" not in text
+        assert not text.startswith(".")
+        assert text.isascii()
+        assert text.isprintable()
+        assert is_attempt_key(attempt_key(text, 1))
