@@ -27,6 +27,8 @@ from crond.model.run import Run, State
 from crond.scheduler.views import Views, shown
 
 _MOST_CLIENTS = 64
+#: Of one user, so that none of them keeps the others out; root and our own account are let in regardless.
+_CLIENTS_EACH = 16
 #: Seconds in which a client must have said what it wants.
 _PATIENCE = 5.0
 #: Bytes that may wait for a client that does not read.
@@ -82,11 +84,18 @@ class Control:
             sock, _ = self._listening.accept()
         except OSError:
             return  # it went away again
-        if len(self._clients) >= _MOST_CLIENTS:
+        uid = peer_of(sock).uid
+        if self._is_full_for(uid):
             sock.close()
             return
         link = Link(sock, expected=(Ask,), receive_limit=SMALL_FRAME, backlog_limit=_BACKLOG)
-        self._clients[sock.fileno()] = _Client(link, peer_of(sock).uid, reading.mono)
+        self._clients[sock.fileno()] = _Client(link, uid, reading.mono)
+
+    def _is_full_for(self, uid: int) -> bool:
+        same = sum(client.uid == uid for client in self._clients.values())
+        if uid in (0, os.geteuid()):
+            return same >= _MOST_CLIENTS
+        return len(self._clients) >= _MOST_CLIENTS or same >= _CLIENTS_EACH
 
     def ready(self, fd: int, reading: Reading) -> None:
         """A client said something, can be written to, or is gone."""
@@ -103,10 +112,15 @@ class Control:
         else:
             self._close_if_done(client)
 
+    def deadline(self, reading: Reading) -> float:
+        """Return in how many seconds a client will have been silent for too long; infinite if none is."""
+        silent = [client.since for client in self._clients.values() if not client.answered]
+        return min(silent) + _PATIENCE - reading.mono if silent else float("inf")
+
     def drop_silent(self, reading: Reading) -> None:
         """Close the connections of clients that never said what they want."""
         for client in list(self._clients.values()):
-            if not client.answered and reading.mono - client.since > _PATIENCE:
+            if not client.answered and reading.mono - client.since >= _PATIENCE:
                 self._close(client)
 
     def changed(self, run: Run) -> None:

@@ -94,7 +94,7 @@ class Loop:
 
     def _wait(self, reading: Reading) -> float:
         beat = self._beaten + self._heartbeat - reading.mono
-        wait = min(self._engine.deadline(reading), beat)
+        wait = min(self._engine.deadline(reading), beat, self._control.deadline(reading))
         # The alarm may ring a hair before the clock shows the deadline, which would cost a second wake-up.
         return wait + _SLACK if wait > 0 else 0.0
 
@@ -104,15 +104,16 @@ class Loop:
         if reading.mono - self._beaten >= self._heartbeat / 2:
             self._beaten = reading.mono
             self._launcher.send(Heartbeat())
-            self._control.drop_silent(reading)
+        self._control.drop_silent(reading)
         self.act(reading, Woke())
         for fd, events in ready:
             if fd == self._launcher.fileno():
                 self._hear_launcher(reading, events)
-            elif fd == self._control.fileno():
-                self._control.accept(reading)
             elif fd in self._control.interests():
                 self._control.ready(fd, reading)
+        # Last, since those who just hung up make room.
+        if any(fd == self._control.fileno() for fd, _ in ready):
+            self._control.accept(reading)
         self._watch()
         if self._journal.grown or self._behind:
             self._rewrite()

@@ -106,7 +106,7 @@ def test_a_job_that_ignores_term_is_stopped(place: Place) -> None:
     place.add("stubborn", f"trap '' TERM; sleep 300 & echo $! > {ready}; while :; do sleep 300; done")
     place.load()
     place.crond.ask("run", job="stubborn")
-    child = wait_for(lambda: ready.exists() and ready.read_text().strip(), "the job runs")
+    child = wait_for(lambda: ready.read_text().strip() if ready.exists() else "", "the job runs")
     stopping = place.crond.client("stop", "stubborn")
     assert stopping.returncode == 0
     assert "stopping run" in stopping.stdout

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from crond.model.frames import frame
-from crond.model.messages import Ack, Answer, Ask, Forget, Heartbeat, Start, Stop, encode
+from crond.model.messages import Ack, Answer, Ask, Forget, Heartbeat, Message, Start, Stop, encode
 from tests.system.conftest import StartHost
 from tests.system.daemon import Crond, install, wait_for
 from tests.system.ground import People
@@ -36,7 +36,7 @@ def hostile(seed: int) -> list[bytes]:
     """Return payloads that no client of ours sends: random, oversized, truncated, out of order."""
     dice = random.Random(seed)
     ask = encode(Ask("status"))
-    wishes = [
+    wishes: list[Message] = [
         Start(1, 0, "command", "x", "run", 1),
         Stop("run.1"),
         Forget("run.1"),
@@ -241,3 +241,45 @@ def test_a_user_can_do_no_more_than_root(beaten: Crond, people: People) -> None:
             os._exit(0)
     os.waitpid(child, 0)
     unmoved(beaten, before)
+
+
+def test_one_user_cannot_keep_the_others_out(beaten: Crond, people: People) -> None:
+    """A user who held sixty-four connections to the scheduler kept everybody, root included, from asking."""
+    before = processes(beaten)
+    ready, told = os.pipe()
+    leave, left = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(people.ben.pw_gid)
+            os.setuid(people.ben.pw_uid)
+            held = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+            for sock in held:
+                sock.setblocking(False)
+                with suppress(BlockingIOError):
+                    sock.connect(str(beaten.run / "scheduler.sock"))
+            os.write(told, b"x")
+            os.read(leave, 1)
+        finally:
+            os._exit(0)
+    try:
+        os.read(ready, 1)
+        for user in (None, people.ann):
+            done = beaten.client("list", user=user)
+            assert (done.returncode, done.stderr) == (0, "")
+    finally:
+        os.write(left, b"x")
+        os.waitpid(child, 0)
+        for fd in (ready, told, leave, left):
+            os.close(fd)
+    unmoved(beaten, before)
+
+
+def test_a_silent_client_is_hung_up_on_in_time(beaten: Crond) -> None:
+    """A client that never asked was held for half a minute, a heartbeat, and not for five seconds."""
+    for name in SOCKETS:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(10.0)
+            sock.connect(str(beaten.run / name))
+            assert sock.recv(1) == b""
