@@ -101,8 +101,9 @@ class _Daemon:
             self._require_given_files()
         except (WrongFolder, OSError) as error:
             raise StartFailed(_in_words(error)) from None
-        self._begin()
+        # Before the scheduler is started, which would else keep the terminal open.
         Detached.up()
+        self._begin()
         self._loop.run()
         self._end(lock)
         return 0

@@ -181,8 +181,8 @@ class SchedulerProcess:
         self._log.error(f"scheduler: {path}: {trouble.stage.name.lower()}: {os.strerror(trouble.errno)}")
 
     def _start_later(self) -> None:
-        self._pause = min(_LONGEST_PAUSE, self._pause * 2 or 1.0)
         self._loop.after(self._pause, self.start)
+        self._pause = min(_LONGEST_PAUSE, self._pause * 2 or 1.0)
 
     def _send(self, sending: Callable[[Link], None]) -> None:
         if self._link is None:

@@ -63,8 +63,6 @@ class Trouble:
 
 
 _RECORD = struct.Struct("iii")
-#: Not changed by anybody but us: what the child resets is what the launcher, or Python, has set.
-_RESET_SIGNALS = (*HANDLED_SIGNALS, signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class SpawnFailed(Exception):
@@ -87,6 +85,9 @@ class Spawner:
         # One pipe for all children, since a pipe each would cost more than the fork's own work.
         # Records are far below PIPE_BUF, so they are never torn; exec closes the child's end.
         self._troubles, self._trouble = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # Python ignores SIGPIPE; whoever started us may ignore more, and a job would inherit all of it.
+        ignored = {each for each in signal.valid_signals() if signal.getsignal(each) is signal.SIG_IGN}
+        self._reset_signals = HANDLED_SIGNALS | ignored
         self._told: dict[int, Trouble] = {}
         self._here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._limit_differs = resource.getrlimit(resource.RLIMIT_NOFILE) != open_files
@@ -134,7 +135,7 @@ class Spawner:
                 program.environment,
                 file_actions=_placing(descriptors),
                 setsid=True,
-                setsigdef=_RESET_SIGNALS,
+                setsigdef=self._reset_signals,
                 setsigmask=(),
             )
         finally:
@@ -180,7 +181,7 @@ class Spawner:
                 if program.directory_required:
                     raise
             stage = Stage.EXEC
-            for number in _RESET_SIGNALS:
+            for number in self._reset_signals:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             if not program.execute:

@@ -38,10 +38,14 @@ _SURELY_FITS = LARGE_FRAME // 6 - 65536
 
 @dataclass(slots=True)
 class _Held:
-    """What was found at an origin. `identity` is None where the next scan must read again."""
+    """What was found at an origin; `identity` is None for what was not read.
+
+    `settled` is False where the same identity may hide another text, so that it is read again.
+    """
 
     fact: TableText | TableRefused
     identity: Identity | None
+    settled: bool = False
 
 
 class Spool:
@@ -172,17 +176,18 @@ class Spool:
     def _read(self, place: Place, fd: int, identity: Identity, *, force: bool) -> Change | None:
         held = self._held.get(place.origin)
         known = held.fact if held is not None and isinstance(held.fact, TableText) else None
-        same_owner = known is not None and known.uid == place.uid
-        if held is not None and held.identity == identity and same_owner and not force:
+        same = held is not None and held.identity == identity and known is not None and known.uid == place.uid
+        if held is not None and same and held.settled and not force:
             return None
+        # The time is taken first: what is written while we read must not look old.
+        settled = time.time_ns() - identity[1] > _TICK_NS
         text = read_table(fd, place)
-        settled = 0 <= _TICK_NS < time.time_ns() - identity[1]
-        doubted = held is not None and held.identity is None and same_owner and not force
-        if held is not None and doubted and known is not None and known.text == text:
-            # It was read again only because its time could not be trusted.
-            held.identity = identity if settled else None
+        if held is not None and known is not None and same and known.text == text and not force:
+            held.settled = settled
             return None
-        return self._loaded(place, text, identity if settled else None, reload=known is not None)
+        change = self._loaded(place, text, identity, reload=known is not None)
+        self._held[place.origin].settled = settled
+        return change
 
     def _loaded(self, place: Place, text: bytes, identity: Identity | None, *, reload: bool) -> Change:
         table = TableText(

@@ -26,8 +26,6 @@ from crond.model.messages import (
     FACTS,
     Ack,
     Exited,
-    Heartbeat,
-    Hello,
     NotStarted,
     Start,
     Started,
@@ -42,15 +40,14 @@ PACKAGE = str(Path(__file__).resolve().parents[2])
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 DEADLINE = 20.0
 
-#: Passes descriptor 3 on, then lives until it is killed.
+#: Passes descriptor 3 on, then lives until the test closes the meeting, or somebody kills it.
 _STUB = """
-import os, signal, socket, sys
+import os, socket, sys
 meeting = socket.socket(socket.AF_UNIX)
 meeting.connect(sys.argv[1])
 socket.send_fds(meeting, [str(os.getpid()).encode()], [3])
 os.close(3)
-while True:
-    signal.pause()
+meeting.recv(1)
 """
 _PROGRAM = """
 import sys
@@ -64,11 +61,17 @@ sys.exit(run(Config.from_json(sys.argv[2]), scheduler=sys.argv[3:] or None))
 class Wire:
     """The scheduler's end: sends wishes, collects facts."""
 
-    def __init__(self, sock: socket.socket, pid: int) -> None:
+    def __init__(self, sock: socket.socket, pid: int, meeting: socket.socket) -> None:
         self.sock = sock
+        self._meeting = meeting
         self.pid = pid
         self.facts: list[Any] = []
         self._reader = FrameReader(LARGE_FRAME)
+
+    def leave(self) -> None:
+        """Let the scheduler's process end by itself."""
+        self.sock.close()
+        self._meeting.close()
 
     def send(self, *messages: Any) -> None:
         self.sock.sendall(b"".join(frame(encode(message)) for message in messages))
@@ -109,7 +112,7 @@ class Daemon:
     ) -> None:
         self.config = config
         self.meeting = socket.socket(socket.AF_UNIX)
-        path = folder / "meeting"
+        path = self._path = folder / "meeting"
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         self.meeting.bind(str(path))
@@ -121,12 +124,16 @@ class Daemon:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=popen.pop("stdin", subprocess.DEVNULL),
+            # As from a service manager that ignores SIGPIPE: what jobs must not inherit.
+            restore_signals=False,
             env={"PATH": "/usr/bin:/bin", **(env or {})},
             **popen,
         )
+        self._wires: list[Wire] = []
         self.lines: list[str] = []
         self.errors: list[str] = []
         self._changed = threading.Condition()
+        self.pause_reading = threading.Event()  #: set: nobody reads its stdout and stderr
         self._threads = [
             threading.Thread(target=self._collect, args=(self.process.stdout, self.lines), daemon=True),
             threading.Thread(target=self._collect, args=(self.process.stderr, self.errors), daemon=True),
@@ -136,6 +143,9 @@ class Daemon:
 
     def _collect(self, stream: Any, lines: list[str]) -> None:
         for line in stream:
+            while self.pause_reading.is_set():
+                self.process.poll()
+                time.sleep(0.01)
             with self._changed:
                 lines.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
                 self._changed.notify_all()
@@ -155,9 +165,9 @@ class Daemon:
         """Return the wire of the scheduler that the launcher starts next."""
         self.meeting.settimeout(DEADLINE)
         sock, _ = self.meeting.accept()
-        with sock:
-            data, fds, _, _ = socket.recv_fds(sock, 64, 1)
-        wire = Wire(socket.socket(fileno=fds[0]), int(data))
+        data, fds, _, _ = socket.recv_fds(sock, 64, 1)
+        wire = Wire(socket.socket(fileno=fds[0]), int(data), sock)
+        self._wires.append(wire)
         if complete:
             wire.read_until(lambda fact: isinstance(fact, TablesComplete))
         return wire
@@ -195,11 +205,24 @@ class Daemon:
             thread.join(DEADLINE)
         return status
 
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.wait()
+    def leave(self) -> None:
+        """Let its scheduler end by itself, and each that it still starts."""
         self.meeting.close()
+        self._path.unlink(missing_ok=True)
+        for wire in self._wires:
+            wire.leave()
+
+    def close(self) -> None:
+        """End it, and all that it started."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(signal.SIGINT)  # no grace
+        self.leave()
+        self.pause_reading.clear()
+        self.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 class Runner:
@@ -259,4 +282,18 @@ def output_of(config: Config, uid: int, key: str) -> bytes:
     return (Path(config.state) / "outputs" / str(uid) / key).read_bytes()
 
 
-__all__ = ["DEADLINE", "Daemon", "Heartbeat", "Hello", "Runner", "Wire", "files_config", "output_of"]
+def alive(pid: int) -> bool:
+    """True unless `pid` has ended; one that nobody has waited for yet counts as ended."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait until `true()`; a condition in another process gives no event to wait on."""
+    deadline = time.monotonic() + DEADLINE
+    while not true():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.01)
