@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crond.model import fields
 from crond.model.fields import (
     DAY_OF_MONTH,
     DAY_OF_WEEK,
@@ -264,3 +265,9 @@ def test_day_rules(text: str, kind: str, rule: str) -> None:
         field = read(f"3,{text}", BY_NAME[kind], extensions=True)
         assert field.rules == (rule,)
         assert field.values == {3}
+
+
+def test_a_field_without_a_tilde_never_draws() -> None:
+    """Such fields are kept and shared between tables; one that drew would be drawn once for all."""
+    with pytest.raises(AssertionError, match="without ~"):
+        fields._unused_draw(0, 59)
