@@ -58,13 +58,14 @@ class Cage:
         )
 
     def processes(self) -> list[int]:
-        """Return the pids of all that lives in the cage, its keeper among them."""
+        """Return the pids of all that runs in the cage, its keepers (unshare, sh) among them."""
         children: dict[int, list[int]] = {}
         for name in os.listdir("/proc"):
             if name.isdecimal():
                 with contextlib.suppress(OSError):
-                    parent = int(_stat(int(name))[1])
-                    children.setdefault(parent, []).append(int(name))
+                    state, parent = _stat(int(name))[:2]
+                    if state != "Z":
+                        children.setdefault(int(parent), []).append(int(name))
         found = [self._process.pid]
         for pid in found:
             found += children.get(pid, ())
@@ -82,7 +83,7 @@ class Cage:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def require_daemon(self) -> None:
-        """Raise CageError unless the daemon runs: a cage without one has two processes, unshare and sh."""
+        """Raise CageError if nothing runs in the cage but its two keepers."""
         if len(self.processes()) < 3:
             said = (self.folder / "log").read_text(errors="replace") if (self.folder / "log").exists() else ""
             raise CageError(said.strip()[-2000:] or "the daemon ended and said nothing")
@@ -110,11 +111,7 @@ def _make_folder(folder: pathlib.Path, crontab: str) -> None:
     (folder / "etc").mkdir(parents=True)
     folder.chmod(0o755)
     (folder / "crontab").write_text(crontab, encoding="ascii")
-    (folder / "etc" / "crontab").write_text("", encoding="ascii")
     uid = free_uid()
-    lines = {
-        "passwd": f"{ACCOUNT}:x:{uid}:{uid}::/nonexistent:/usr/sbin/nologin\n",
-        "group": f"{ACCOUNT}:x:{uid}:\n",
-    }
-    for name, line in lines.items():
-        (folder / "etc" / name).write_bytes(pathlib.Path("/etc", name).read_bytes() + line.encode())
+    passwd = f"{ACCOUNT}:x:{uid}:{uid}::/nonexistent:/usr/sbin/nologin\n"
+    (folder / "account.passwd").write_text(passwd, encoding="ascii")
+    (folder / "account.group").write_text(f"{ACCOUNT}:x:{uid}:\n", encoding="ascii")

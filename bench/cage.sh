@@ -8,12 +8,16 @@ for group in $2; do
     echo 0 >"$group/cgroup.procs"
 done
 shift 2
-for place in /run /var/spool/cron /etc/cron.d; do
+for place in /run /var/spool/cron; do
     [ ! -d "$place" ] || mount -t tmpfs -o mode=755 bench "$place"
 done
-for file in /etc/crontab /etc/passwd /etc/group; do
-    [ ! -e "$file" ] || mount --bind "$folder/etc/${file#/etc/}" "$file"
-done
+# All of /etc, since a file mounted over another is gone as soon as somebody outside replaces that one.
+mount -t tmpfs -o mode=755 bench "$folder/etc"
+cp -a /etc/. "$folder/etc/"
+rm -rf "$folder"/etc/cron.d/* "$folder/etc/crontab"
+cat "$folder/account.passwd" >>"$folder/etc/passwd"
+cat "$folder/account.group" >>"$folder/etc/group"
+mount --bind "$folder/etc" /etc
 # A daemon must not write into the host's log. Behind a link into /run there is nothing left already.
 [ ! -S /dev/log ] || mount --bind /dev/null /dev/log
 # Debian's cron takes a crontab only from this place, only with this mode.
