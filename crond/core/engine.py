@@ -133,10 +133,8 @@ class Engine:
     def _plan(self, dues: list[Due], trigger: Trigger) -> None:
         if not dues:
             return
-        planned = []
-        for one in dues:
-            ordinal = self.memory.next_ordinal(one.job.id, one.instant)
-            planned.append(Waiting(one.job.id, one.instant, ordinal, trigger))
+        ordinal = self.memory.next_ordinal
+        planned = [Waiting(job.id, instant, ordinal(job.id, instant), trigger) for job, instant in dues]
         self._remember(memory.due(planned))
 
     def _admit(self, wall: float) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crond.core.clockwork import Gap
 from crond.core.planner import Position
@@ -22,9 +21,8 @@ class BadRecord(ValueError):
     """A record that no version of this program wrote."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A due that was planned and has no run yet."""
+class Waiting(NamedTuple):
+    """A due that was planned and has no run yet; a tuple, as the first start waits for a thousand of them."""
 
     job: str
     instant: float
@@ -32,8 +30,7 @@ class Waiting:
     trigger: Trigger
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """The highest instant that a job was ever due for, and how many dues did not lie above it."""
 
     instant: float
@@ -99,13 +96,11 @@ class Memory:
     def set_answered(self, job: str, instant: float, repeats: int) -> None:
         self.answered[job] = Answered(instant, repeats)
 
-    def set_due(self, dues: list[list[Any]]) -> None:
-        planned_dues = [Waiting(job, instant, n, Trigger(trigger)) for job, instant, n, trigger in dues]
-        for waiting in planned_dues:
-            held = self.answered.get(waiting.job)
-            if held is None or waiting.instant > held.instant:
-                held = Answered(waiting.instant, 0 if held is None else held.repeats)
-            self.answered[waiting.job] = Answered(held.instant, max(held.repeats, waiting.ordinal))
+    def set_due(self, dues: list[Waiting] | list[list[Any]]) -> None:
+        planned_dues = [one if isinstance(one, Waiting) else _waiting(*one) for one in dues]
+        for job, instant, ordinal, _trigger in planned_dues:
+            held = self.answered.get(job) or Answered(instant, ordinal)
+            self.answered[job] = Answered(max(instant, held.instant), max(ordinal, held.repeats))
         self.queue.extend(planned_dues)
 
     def set_run(self, run: Run | dict[str, Any]) -> None:
@@ -149,7 +144,11 @@ def planned(position: Position) -> Record:
 
 def due(dues: list[Waiting]) -> Record:
     """The record of dues that were planned together."""
-    return ["due", [[one.job, one.instant, one.ordinal, one.trigger.value] for one in dues]]
+    return ["due", dues]
+
+
+def _waiting(job: str, instant: float, ordinal: int, trigger: str) -> Waiting:
+    return Waiting(job, instant, ordinal, Trigger(trigger))
 
 
 def changed(run: Run) -> Record:

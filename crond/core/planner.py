@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import NamedTuple
 
 from crond.core.clockwork import Gap, Reading, gap
 from crond.core.index import Index, Place
@@ -20,8 +21,7 @@ from crond.model.schedule import At, DayRules, local_minute, minute_number
 SPACING = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """`job` is due; `instant` is the UTC moment (epoch seconds) that it answers."""
 
     job: Job
