@@ -80,6 +80,8 @@ def split_percent(raw: str, dialect: Dialect = Dialect.CRONIE) -> tuple[str, str
     Quotes mean nothing. In the command `\%` is a percent sign and any other backslash keeps its partner; in
     stdin `%` is a newline. A stdin that is not empty ends in a newline.
     """
+    if "%" not in raw and "\\" not in raw:
+        return raw, ""  # nearly all commands, and each start asks
     command: list[str] = []
     at = 0
     while at < len(raw) and raw[at] != "%":
