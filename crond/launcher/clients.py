@@ -100,7 +100,9 @@ class Clients:
             self._close(client)
 
     def _ready(self, fd: int) -> None:
-        client = self._clients[fd]
+        client = self._clients.get(fd)
+        if client is None:
+            return
         try:
             asked = client.link.receive()
             if not asked:

@@ -98,8 +98,14 @@ class Launcher:
         changes = self._spool.scan(force=force)
         for change in changes:
             self._send(change)
-        held = (fact for fact in self._spool.current() if isinstance(fact, TableText))
-        self._programs.forget({table.version for table in held})
+        self._programs.forget({table.version for table in self._tables()})
+
+    def parse_one(self) -> bool:
+        """Parse a table that no start has needed yet, so that the first one is on time; False if all are."""
+        return self._programs.parse_one(self._tables())
+
+    def _tables(self) -> list[TableText]:
+        return [fact for fact in self._spool.current() if isinstance(fact, TableText)]
 
     def handle(self, wishes: list[Any]) -> None:
         """Do what `wishes` ask, in their order."""

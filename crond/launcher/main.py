@@ -128,8 +128,9 @@ class _Daemon:
         self._supervisor = Supervisor(os.environ, self._loop)
         spool = Spool(config, accounts=self._accounts, own=self._own, log=self._log, seed=seed)
         self._spool = spool
+        self._hello = _hello(config, seed)
         self._launcher = Launcher(
-            hello=_hello(config, seed),
+            hello=self._hello,
             spool=spool,
             programs=Programs(config, accounts=self._accounts, own=self._own, daemon=dict(os.environ)),
             opener=Opener(self._outputs),
@@ -225,17 +226,20 @@ class _Daemon:
             loop=self._loop,
             folders=self._spool.folders(),
             watch=config.watch and not config.cluster,
-            look=self._launcher.rescan,
+            look=self._look,
             each_minute=self._accounts.forget,
         )
         if rescan.watching:
             self._log.event("CRON", "INFO", "running with inotify support")
+        if config.reboot_marker is not None:
+            self._log.event("CRON", "INFO", _about_reboot(config.dialect, first=self._hello.reboot))
         self._launcher.scheduler = self._scheduler
         # What lives now lives for good: the collector must not touch its pages, which a fork shares.
         gc.collect()
         gc.freeze()
         self._scheduler.start()
         self._supervisor.ready()
+        self._loop.after(0.0, self._parse)
 
     def _end(self, lock: Lock) -> None:
         outlets = [outlet for outlet in (self._lines, self._errors) if outlet is not None]
@@ -261,7 +265,16 @@ class _Daemon:
 
     def _reload(self) -> None:
         self._accounts.forget()
-        self._launcher.rescan(force=True)
+        self._look(force=True)
+
+    def _look(self, *, force: bool = False) -> None:
+        self._launcher.rescan(force=force)
+        self._loop.after(0.0, self._parse)
+
+    def _parse(self) -> None:
+        """Parse one table, then see to what else there is to do."""
+        if self._launcher.parse_one():
+            self._loop.after(0.0, self._parse)
 
 
 def _prepare_process() -> None:
@@ -318,6 +331,13 @@ def _hello(config: Config, seed: int) -> Hello:
         dialect=config.dialect,
         began=time.time(),
     )
+
+
+def _about_reboot(dialect: str, *, first: bool) -> str:
+    """Return cron's words about `@reboot` jobs."""
+    if dialect == "debian":
+        return "Running @reboot jobs" if first else "Skipping @reboot jobs -- not system startup"
+    return "@reboot jobs will be run now" if first else "@reboot jobs will be run at computer's startup."
 
 
 def _seed() -> int:

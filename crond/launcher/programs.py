@@ -16,7 +16,7 @@ from crond.launcher.spawn import Identity, Program
 from crond.launcher.tables import Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from crond.launcher.config import Config
     from crond.model.entry import Entry
@@ -66,6 +66,9 @@ class Programs:
         self._must_enter_home = config.dialect != "debian"
         self._execute = config.execute
         self._cache: dict[tuple[int, int], Prepared] = {}
+        # Entries below the same settings share one mapping, and so one environment per account. The key
+        # is that mapping's id: it lives as long as its table is parsed, and this is emptied before.
+        self._environments: dict[tuple[int, str], dict[bytes, bytes]] = {}
 
     def prepared(self, table: TableText, number: int) -> Prepared:
         """Return entry `number` of `table`, ready to start. Raises NotPossible."""
@@ -77,9 +80,18 @@ class Programs:
             found = self._cache[table.version, number] = self._prepare(table, entry)
         return found
 
+    def parse_one(self, tables: Iterable[TableText]) -> bool:
+        """Parse one of `tables` that is not parsed yet; False if there is none."""
+        for table in tables:
+            if not self._tables.holds(table):
+                self._tables.parse(table)
+                return True
+        return False
+
     def forget(self, versions: set[int]) -> None:
         """Prepare anew from now on; of tables, keep only `versions`."""
         self._cache.clear()
+        self._environments.clear()
         self._tables.keep_only(versions)
 
     def _prepare(self, table: TableText, entry: Entry) -> Prepared:
@@ -87,16 +99,14 @@ class Programs:
         account = self._account(name)
         if not self._change_user and account.uid != self._own.uid:
             raise NotPossible("permission", f"only root can run a job as {name}")
-        settings = job_environment(
-            entry.environment, account=account, daemon=self._daemon, habits=self._habits
-        )
-        shell = os.fsencode(settings["SHELL"])
+        environment = self._environment(entry, account)
+        shell = environment[b"SHELL"]
         program = Program(
             path=shell,
             arguments=(shell, b"-c", os.fsencode(entry.command)),
-            environment=_encoded(settings),
+            environment=environment,
             identity=self._identity_for(account),
-            directory=os.fsencode(settings["HOME"]),
+            directory=environment[b"HOME"],
             directory_required=self._must_enter_home,
             execute=self._execute,
         )
@@ -107,6 +117,16 @@ class Programs:
             command=entry.command,
             logged=entry.log_start,
         )
+
+    def _environment(self, entry: Entry, account: Account) -> dict[bytes, bytes]:
+        key = (id(entry.environment), account.name)
+        found = self._environments.get(key)
+        if found is None:
+            settings = job_environment(
+                entry.environment, account=account, daemon=self._daemon, habits=self._habits
+            )
+            found = self._environments[key] = _encoded(settings)
+        return found
 
     def _identity_for(self, account: Account) -> Identity | None:
         identity = _identity(account)

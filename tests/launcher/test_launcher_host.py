@@ -307,3 +307,13 @@ def test_a_folder_of_somebody_else_is_not_used(folder: Path, host: Make, daemon:
     running = daemon(host())
     assert running.wait() == 1
     assert f"{folder}/state belongs to uid 1" in running.errors[-1]
+
+
+def test_a_folder_that_others_write_is_not_used(folder: Path, host: Make, daemon: Begin) -> None:
+    """A state like /tmp is refused, and its mode is left as it was."""
+    (folder / "state").mkdir()
+    (folder / "state").chmod(0o1777)
+    running = daemon(host())
+    assert running.wait() == 1
+    assert f"{folder}/state can be written by others" in running.errors[-1]
+    assert stat.S_IMODE((folder / "state").stat().st_mode) == 0o1777
