@@ -221,8 +221,10 @@ def launch(config: Config) -> NoReturn:
     """Become the launcher: an interpreter that reads no `.pth` file and no PYTHON variable."""
     boot = os.path.join(config.package, "crond", "launcher", "boot.py")
     arguments = [sys.executable, "-I", "-S", boot, config.package, config.to_json()]
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # None where it was closed when we were started.
+        if stream is not None:
+            stream.flush()
     os.execve(sys.executable, arguments, environment_at_start())
 
 

@@ -278,8 +278,9 @@ def test_one_user_cannot_keep_the_others_out(beaten: Crond, people: People) -> N
 
 def test_a_silent_client_is_hung_up_on_in_time(beaten: Crond) -> None:
     """A client that never asked was held for half a minute, a heartbeat, and not for five seconds."""
-    for name in SOCKETS:
-        with socket.socket(socket.AF_UNIX) as sock:
+    with ExitStack() as opened:
+        silent = [opened.enter_context(socket.socket(socket.AF_UNIX)) for _ in SOCKETS]
+        for sock, name in zip(silent, SOCKETS, strict=True):
             sock.settimeout(10.0)
             sock.connect(str(beaten.run / name))
-            assert sock.recv(1) == b""
+        assert [sock.recv(1) for sock in silent] == [b"", b""]
