@@ -16,8 +16,8 @@ _DAY = 86400.0
 #: How far ahead is looked for changes of an offset, and for an entry of leap days.
 _CHANGES_AHEAD = 3 * 366 * _DAY
 _MINUTES_AHEAD = 9 * 366 * 1440
-#: A gap longer than this is not made up.
-_LONGEST_GAP = 180
+#: A gap of so many minutes is not made up: the distance across it is one more than cron's 180.
+_GAP_TOO_LONG = 180
 
 
 class Preview:
@@ -80,7 +80,7 @@ class Preview:
             offset = zone.offset_at(change)
             first = int((change + offset) // 60)
             served = max(served, last)
-            if fixed and 0 < first - served - 1 <= _LONGEST_GAP:
+            if fixed and 0 < first - served - 1 < _GAP_TOO_LONG:
                 missed = schedule.next_after(served, first - 1, self._rules)
                 while missed is not None:
                     yield change + delay
