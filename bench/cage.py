@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from bench.share import Share
 
-#: The account of crond's scheduler. It exists inside the cages only.
-ACCOUNT = "crontabx-bench"
+#: The account of crond's scheduler and one that owns jobs. They exist inside the cages only.
+SCHEDULER, USER = "crontabx-bench", "bench-user"
 _CAGE = pathlib.Path(__file__).with_name("cage.sh")
 _END = 15.0
 
@@ -26,29 +26,25 @@ class CageError(Exception):
 
 
 def free_uid() -> int:
-    """Return a number that no account has."""
-    for uid in range(60000, 65000):
-        try:
-            pwd.getpwuid(uid)
-        except KeyError:
-            return uid
-    raise CageError("no uid is free from 60000 to 65000")
+    """Return a number that no account has, nor the one after it."""
+    taken = {account.pw_uid for account in pwd.getpwall()}
+    return next(uid for uid in range(60000, 65000) if not {uid, uid + 1} & taken)
 
 
 class Cage:
-    """Runs `command` with `crontab` as root's. `folder` is made, and passable for all; it holds the log."""
+    """Runs `command` with `crontab` as `owner`'s. `folder` is made, passable for all; it holds the log."""
 
     def __init__(
-        self, folder: pathlib.Path, *, crontab: str, command: Sequence[str], cwd: pathlib.Path
+        self, folder: pathlib.Path, *, owner: str, crontab: str, command: Sequence[str], cwd: pathlib.Path
     ) -> None:
         self.folder = folder
-        _make_folder(folder, crontab)
+        _make_folder(folder, owner, crontab)
         self._share = Share(f"crontabx-bench-{os.getpid()}-{folder.name}")
         groups = " ".join(map(str, self._share.folders))
         self._process = subprocess.Popen(
             [
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-                *("sh", str(_CAGE), str(folder), groups, *command),
+                *("sh", str(_CAGE), str(folder), groups, owner, *command),
             ],
             stdin=subprocess.PIPE,
             cwd=cwd,
@@ -107,11 +103,16 @@ def _stat(pid: int) -> list[str]:
         return file.read().rpartition(")")[2].split()
 
 
-def _make_folder(folder: pathlib.Path, crontab: str) -> None:
+def _make_folder(folder: pathlib.Path, owner: str, crontab: str) -> None:
     (folder / "etc").mkdir(parents=True)
     folder.chmod(0o755)
-    (folder / "crontab").write_text(crontab, encoding="ascii")
+    (folder / "crontabs").mkdir()
+    (folder / "crontabs" / owner).write_text(crontab, encoding="ascii")
     uid = free_uid()
-    passwd = f"{ACCOUNT}:x:{uid}:{uid}::/nonexistent:/usr/sbin/nologin\n"
-    (folder / "account.passwd").write_text(passwd, encoding="ascii")
-    (folder / "account.group").write_text(f"{ACCOUNT}:x:{uid}:\n", encoding="ascii")
+    lines: dict[str, list[str]] = {"passwd": [], "group": [], "shadow": []}
+    for number, name in ((uid, SCHEDULER), (uid + 1, USER)):
+        lines["passwd"].append(f"{name}:x:{number}:{number}::/:/bin/sh\n")
+        lines["group"].append(f"{name}:x:{number}:\n")
+        lines["shadow"].append(f"{name}:*:20000:0:99999:7:::\n")
+    for file, text in lines.items():
+        (folder / f"accounts.{file}").write_text("".join(text), encoding="ascii")

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Process 1 of a cage: hides what belongs to the host's cron, starts one daemon, and ends it when standard
 # input ends. Called by bench/cage.py in mount and process namespaces of its own:
-# cage.sh FOLDER "CONTROL GROUP..." COMMAND...
+# cage.sh FOLDER "CONTROL GROUP..." OWNER COMMAND...
 set -eu
 folder=$1
 for group in $2; do
     echo 0 >"$group/cgroup.procs"
 done
-shift 2
+owner=$3
+shift 3
 for place in /run /var/spool/cron; do
     [ ! -d "$place" ] || mount -t tmpfs -o mode=755 bench "$place"
 done
@@ -15,15 +16,17 @@ done
 mount -t tmpfs -o mode=755 bench "$folder/etc"
 cp -a /etc/. "$folder/etc/"
 rm -rf "$folder"/etc/cron.d/* "$folder/etc/crontab"
-cat "$folder/account.passwd" >>"$folder/etc/passwd"
-cat "$folder/account.group" >>"$folder/etc/group"
+for file in passwd group shadow; do
+    cat "$folder/accounts.$file" >>"$folder/etc/$file"
+done
 mount --bind "$folder/etc" /etc
 # A daemon must not write into the host's log. Behind a link into /run there is nothing left already.
 [ ! -S /dev/log ] || mount --bind /dev/null /dev/log
 # Debian's cron takes a crontab only from this place, only with this mode.
 mkdir -p -m 1730 /var/spool/cron/crontabs
-cp "$folder/crontab" /var/spool/cron/crontabs/root
-chmod 600 /var/spool/cron/crontabs/root
+cp "$folder/crontabs/$owner" "/var/spool/cron/crontabs/$owner"
+chmod 600 "/var/spool/cron/crontabs/$owner"
+chown "$owner:" "/var/spool/cron/crontabs/$owner"
 
 "$@" >"$folder/log" 2>&1 &
 daemon=$!

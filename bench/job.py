@@ -1,7 +1,7 @@
 """The job that every peer runs: it notes when it began.
 
-Owns how a crontab line is written for it and how its notes are read. A small C program where there is a
-compiler, else date(1), which takes about a millisecond more: dash has no clock of its own.
+Owns the program, the crontab and how the notes are read. A small C program where there is a compiler, else
+a script with date(1), some milliseconds slower: dash has no clock of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,12 @@ import subprocess
 from dataclasses import dataclass
 
 _SOURCE = pathlib.Path(__file__).with_name("job.c")
+_SCRIPT = """\
+#!/bin/sh
+note=$(date "+%s%N $1 $$")
+echo "$note" >>"$2"
+echo "$note"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,36 +30,34 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`program` is the compiled job, None where date(1) serves."""
+    """`program` is run as PROGRAM NUMBER NOTES; `kind` says what it is: "C" or "date"."""
 
-    program: pathlib.Path | None
-
-    @property
-    def kind(self) -> str:
-        return "date" if self.program is None else "C"
-
-    def line(self, number: int, notes: pathlib.Path) -> str:
-        """Return the crontab line, due every minute, of job `number`, which appends to `notes`."""
-        if self.program is None:
-            return f"* * * * * date '+\\%s\\%N {number} 0' | tee -a {notes}"
-        return f"* * * * * {self.program} {number} {notes}"
+    program: pathlib.Path
+    kind: str
 
     def crontab(self, count: int, notes: pathlib.Path) -> str:
-        """Return a crontab of `count` jobs that are all due every minute and mail nothing."""
-        lines = ['MAILTO=""', *(self.line(number, notes) for number in range(count))]
-        return "\n".join(lines) + "\n"
+        """Return a crontab of `count` jobs that are due every minute, mail nothing and append to `notes`."""
+        lines = [f"* * * * * {self.program} {number} {notes}" for number in range(count)]
+        return "\n".join(['MAILTO=""', *lines]) + "\n"
 
 
 def make_job(folder: pathlib.Path) -> Job:
-    """Compile the job into `folder` if there is a compiler, statically if that is possible."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
+    """Make the job in `folder`: compiled if there is a compiler, statically if that is possible."""
     program = folder / "job"
+    compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is not None:
         for flags in (["-O2", "-static"], ["-O2"]):
             command = [compiler, *flags, "-o", str(program), str(_SOURCE)]
             if subprocess.run(command, check=False, capture_output=True).returncode == 0:
-                return Job(program)
-    return Job(None)
+                return Job(program, "C")
+    return make_script(program)
+
+
+def make_script(program: pathlib.Path) -> Job:
+    """Make the job that needs no compiler."""
+    program.write_text(_SCRIPT, encoding="ascii")
+    program.chmod(0o755)
+    return Job(program, "date")
 
 
 def read_notes(path: pathlib.Path) -> list[Note]:

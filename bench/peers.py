@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.cage import ACCOUNT, free_uid
+from bench.cage import SCHEDULER, free_uid
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -34,7 +34,7 @@ class Peer:
 def _crond(folder: pathlib.Path) -> list[str]:
     settings = folder / "crontabx.toml"
     settings.write_text(
-        f'[daemon]\naccount = "{ACCOUNT}"\ndialect = "debian"\n[paths]\nstate = "{folder}/state"\n',
+        f'[daemon]\naccount = "{SCHEDULER}"\ndialect = "debian"\n[paths]\nstate = "{folder}/state"\n',
         encoding="utf-8",
     )
     return [_interpreter(), "-m", "crond.cli.daemon", "-f", "--settings", str(settings)]
@@ -46,11 +46,12 @@ def _debian(_folder: pathlib.Path) -> list[str]:
     return ["/usr/sbin/cron", "-f"]
 
 
-def _busybox(_folder: pathlib.Path) -> list[str]:
+def _busybox(folder: pathlib.Path) -> list[str]:
     path = shutil.which("busybox")
     if path is None or subprocess.run([path, "crond", "--help"], check=False, capture_output=True).returncode:
         raise Missing("busybox has no crond here: apt-get install busybox-static")
-    return [path, "crond", "-f", "-L", "/dev/null", "-c", "/var/spool/cron/crontabs"]
+    # Not the spool: busybox wants root to own the crontab of a user, the others want the user to.
+    return [path, "crond", "-f", "-L", "/dev/null", "-c", str(folder / "crontabs")]
 
 
 PEERS = (

@@ -6,6 +6,7 @@ otherwise.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -98,11 +99,17 @@ def rows(measured: Iterable[Boundary]) -> list[Row]:
                 **{name: _median(group, name) for name in ("first", "median", "cpu", "others")},
                 last=last,
                 spread=spread,
-                last_ratio=last / _median(debian, "last") if debian else None,
-                spread_ratio=spread / _median(debian, "spread") if debian and jobs > 1 else None,
+                last_ratio=_part(last, debian, "last"),
+                spread_ratio=_part(spread, debian, "spread") if jobs > 1 else None,
             )
         )
     return made
+
+
+def _part(value: float, of: list[Boundary] | None, name: str) -> float | None:
+    """Return `value` as a part of the median of `of`; None where there is none, or nothing began."""
+    whole = _median(of, name) if of else 0.0
+    return value / whole if whole > 0 and not math.isnan(value) else None
 
 
 def _median(group: list[Boundary], name: str) -> float:
@@ -166,6 +173,14 @@ def as_json(measured: Sequence[Boundary], machine: dict[str, Any]) -> dict[str, 
     """Return everything as plain values."""
     return {
         "machine": machine,
-        "rows": [asdict(row) for row in rows(measured)],
-        "boundaries": [asdict(one) for one in measured],
+        "rows": [_plain(asdict(row)) for row in rows(measured)],
+        "boundaries": [_plain(asdict(one)) for one in measured],
+    }
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return `values` with null for what is not a number, which JSON cannot say."""
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in values.items()
     }

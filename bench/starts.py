@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from bench.cage import Cage, CageError
+from bench.cage import USER, Cage, CageError
 from bench.job import Job, make_job, read_notes
 from bench.peers import PEERS, ROOT, Missing, Peer
 from bench.results import Boundary, aims, as_json, boundary, rows, table
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     found = rows(measured)
-    print(f"\n{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, job: {machine['job']}")
+    print("\n{cpu}, {cores} cores, Linux {kernel}, {owner}'s jobs ({job})".format(**machine))
     print("ms after the full minute, medians over the minutes; :D is the ratio to Debian's cron\n")
     print(table(found, {peer.name: peer.title for peer in PEERS}))
     print("", *aims(found), sep="\n")
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--peers", nargs="+", choices=names, default=names, help="default: all")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write all figures to FILE too")
+    parser.add_argument("--user", action="store_true", help="the jobs are those of a user, not root's")
     parser.add_argument(
         "--keep", action="store_true", help="keep the folders of the daemons, with their logs"
     )
@@ -89,6 +90,8 @@ def _measure_all(options: argparse.Namespace) -> tuple[list[Boundary], dict[str,
         # Outputs go to a disk, as on a host; the notes to memory, so that they cost the jobs little.
         folder = _folder(opened, "/var/tmp", keep=options.keep)
         notes = _folder(opened, "/dev/shm" if os.path.isdir("/dev/shm") else None, keep=options.keep)
+        notes.chmod(0o1777)
+        owner = USER if options.user else "root"
         job = make_job(notes)
         for peer in peers:
             trial = folder / peer.name
@@ -98,8 +101,8 @@ def _measure_all(options: argparse.Namespace) -> tuple[list[Boundary], dict[str,
             order = peers[turn % len(peers) :] + peers[: turn % len(peers)]
             groups = [order] if count <= TOGETHER else [[peer] for peer in order]
             for group in groups:
-                measured += Measurement(folder, notes, job, group, count).run(options.minutes)
-    return measured, _machine(job)
+                measured += Measurement(folder, notes, job, owner, group, count).run(options.minutes)
+    return measured, {**_machine(job), "owner": owner}
 
 
 def _folder(opened: ExitStack, place: str | None, *, keep: bool) -> pathlib.Path:
@@ -116,8 +119,15 @@ class Measurement:
     """One group of peers with `count` jobs each, through some minutes, each daemon in one life."""
 
     def __init__(
-        self, folder: pathlib.Path, notes: pathlib.Path, job: Job, peers: Sequence[Peer], count: int
+        self,
+        folder: pathlib.Path,
+        notes: pathlib.Path,
+        job: Job,
+        owner: str,
+        peers: Sequence[Peer],
+        count: int,
     ) -> None:
+        self._owner = owner
         self._count = count
         self._places = {peer.name: folder / f"{peer.name}-{count}" for peer in peers}
         self._notes = {peer.name: notes / f"{peer.name}-{count}" for peer in peers}
@@ -139,7 +149,8 @@ class Measurement:
         place = self._places[peer.name]
         place.mkdir(mode=0o755)
         crontab = self._job.crontab(self._count, self._notes[peer.name])
-        cage = Cage(place, crontab=crontab, command=peer.command(place), cwd=ROOT)
+        command = peer.command(place)
+        cage = Cage(place, owner=self._owner, crontab=crontab, command=command, cwd=ROOT)
         opened.callback(cage.close)
         return cage
 
