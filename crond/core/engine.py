@@ -7,7 +7,6 @@ loop drives it in earnest, `crond.core.simulation` under a virtual clock.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,6 +19,7 @@ from crond.core.planner import Due, Walk
 from crond.core.preview import Preview
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.actions import Action, Changed, Notice, Record, Remember, Send
+from crond.model.entry import random_delay_factor
 from crond.model.events import Event, RunRequested, StopRequested, TableParsed, Woke
 from crond.model.job import Job, jobs_of
 from crond.model.messages import (
@@ -168,8 +168,7 @@ class Engine:
         self.tables.clear()
         self._jobs_of.clear()
         self.began = hello.began
-        # cronie draws one factor when it comes up and scales every RANDOM_DELAY with it.
-        self._delay_factor = random.Random(hello.seed).random()
+        self._delay_factor = random_delay_factor(hello.seed)
         position = self.memory.position
         if hello.life == self.memory.life and position is not None:
             self._walk.resume(position)

@@ -101,8 +101,14 @@ class Launcher:
         self._programs.forget({table.version for table in self._tables()})
 
     def parse_one(self) -> bool:
-        """Parse a table that no start has needed yet, so that the first one is on time; False if all are."""
-        return self._programs.parse_one(self._tables())
+        """Parse a table that no start has needed yet, so that the first one is on time; False if all are.
+
+        Its errors are logged.
+        """
+        parsed = self._programs.parse_one(self._tables())
+        if parsed is not None:
+            self._log.errors_of(*parsed)
+        return parsed is not None
 
     def _tables(self) -> list[TableText]:
         return [fact for fact in self._spool.current() if isinstance(fact, TableText)]

@@ -16,10 +16,14 @@ import time
 from dataclasses import dataclass
 
 from crond.launcher.outlet import Outlet
+from crond.model.crontab import Problem
+from crond.model.messages import TableText
 
 _FACILITY_CRON = 9 << 3
 _INFO = 6
 _ERR = 3
+#: Of one crontab; `crontabx status` shows all of them.
+_ERRORS_SHOWN = 20
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -109,13 +113,24 @@ class Log:
         self._lines = lines
         self._syslog = syslog
         self._json = as_json
-        self._child_ident = "CRON" if dialect == "debian" else "CROND"
-        self._log_ends = dialect != "debian"
+        self._debian = dialect == "debian"
+        self._child_ident = "CRON" if self._debian else "CROND"
 
     def event(self, user: str, event: str, detail: str, *, error: str = "") -> None:
         """Log `(USER) EVENT (DETAIL)`, with `: error` after it if there is one."""
         text = f"({printable(user)}) {event} ({printable(detail)})" + (f": {error}" if error else "")
         self._write(text, _ERR if error else _INFO)
+
+    def errors_of(self, table: TableText, errors: tuple[Problem, ...]) -> None:
+        """Log what is wrong with a crontab in the words of the dialect's own cron, and the line."""
+        for problem in errors[:_ERRORS_SHOWN]:
+            place = f"{table.origin}, line {problem.line}"
+            if self._debian:
+                self.info(f"Error: {problem.message}; while reading {place}")
+            else:
+                self.event("CRON", problem.message, place)
+        if errors and self._debian:
+            self.event(table.owner, "ERROR", "Syntax error, this crontab file will be ignored")
 
     def info(self, text: str) -> None:
         self._write(printable(text), _INFO)
@@ -132,7 +147,7 @@ class Log:
 
     def command_end(self, user: str, pid: int, command: str) -> None:
         """Log the CMDEND event, which only cronie has."""
-        if self._syslog is not None and self._log_ends:
+        if self._syslog is not None and not self._debian:
             self._syslog.write(
                 self._child_ident, pid, f"({printable(user)}) CMDEND ({printable(command)})", _INFO
             )

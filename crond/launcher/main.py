@@ -42,6 +42,7 @@ from crond.launcher.scheduler_process import SchedulerProcess, scheduler_argumen
 from crond.launcher.spawn import Spawner
 from crond.launcher.spool import Spool
 from crond.launcher.stopping import Stopping
+from crond.model.entry import random_delay_factor
 from crond.model.messages import PROTOCOL, Hello, TableRefused
 
 VERSION = "0.1.0"
@@ -119,7 +120,7 @@ class _Daemon:
 
     def _make_parts(self, account: Account | None) -> None:
         config = self._config
-        seed = _seed()
+        seed = self._seed = _seed()
         self._loop = Loop()
         self._errors, self._lines, self._log = _log(config, self._loop)
         self._loop.complain = self._log.error
@@ -222,6 +223,9 @@ class _Daemon:
             }
         )
         self._log.event("CRON", "STARTUP", VERSION)
+        if config.dialect == "cronie":
+            percent = int(random_delay_factor(self._seed) * 100)
+            self._log.event("CRON", "INFO", f"RANDOM_DELAY will be scaled with factor {percent}% if used.")
         rescan = Rescan(
             loop=self._loop,
             folders=self._spool.folders(),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from crond.launcher.config import Config
+    from crond.model.crontab import Problem
     from crond.model.entry import Entry
     from crond.model.messages import Pairs, TableText
 
@@ -80,13 +81,12 @@ class Programs:
             found = self._cache[table.version, number] = self._prepare(table, entry)
         return found
 
-    def parse_one(self, tables: Iterable[TableText]) -> bool:
-        """Parse one of `tables` that is not parsed yet; False if there is none."""
+    def parse_one(self, tables: Iterable[TableText]) -> tuple[TableText, tuple[Problem, ...]] | None:
+        """Parse one of `tables` that is not parsed yet; return it and its errors, None if there is none."""
         for table in tables:
             if not self._tables.holds(table):
-                self._tables.parse(table)
-                return True
-        return False
+                return table, self._tables.parse(table)
+        return None
 
     def forget(self, versions: set[int]) -> None:
         """Prepare anew from now on; of tables, keep only `versions`."""

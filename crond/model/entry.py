@@ -6,6 +6,7 @@ lasting identity is `crond.model.job`'s, runs are `crond.model.run`'s. Pure; mad
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -72,6 +73,11 @@ class Entry:
     def day_of_week(self) -> frozenset[int]:
         """Days of the week; Sunday is both 0 and 7."""
         return self.schedule.day_of_week if isinstance(self.schedule, Cron) else _NOTHING
+
+
+def random_delay_factor(seed: int) -> float:
+    """Return what every RANDOM_DELAY is scaled with (0 <= f < 1): one draw per life of the daemon."""
+    return random.Random(seed).random()
 
 
 def split_percent(raw: str, dialect: Dialect = Dialect.CRONIE) -> tuple[str, str]:
