@@ -32,7 +32,10 @@ def free_uid() -> int:
 
 
 class Cage:
-    """Runs `command` with `crontab` as `owner`'s. `folder` is made, passable for all; it holds the log."""
+    """Runs `command`, once released, with `crontab` as `owner`'s crontab.
+
+    `folder` is made, passable for all; it holds the log.
+    """
 
     def __init__(
         self, folder: pathlib.Path, *, owner: str, crontab: str, command: Sequence[str], cwd: pathlib.Path
@@ -52,6 +55,13 @@ class Cage:
             # Ctrl-C is ours: we close the cage, in order.
             start_new_session=True,
         )
+
+    def release(self) -> None:
+        """Let the daemon start."""
+        if self._process.stdin is None:
+            raise CageError("the cage has no way in")
+        self._process.stdin.write(b"\n")
+        self._process.stdin.flush()
 
     def processes(self) -> list[int]:
         """Return the pids of all that runs in the cage, its keepers (unshare, sh) among them."""
@@ -87,7 +97,8 @@ class Cage:
     def close(self) -> None:
         """End the daemon and everything else in the cage, and wait until all are gone."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
         try:
             self._process.wait(_END)
         except subprocess.TimeoutExpired:

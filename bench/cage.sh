@@ -1,6 +1,6 @@
 #!/bin/sh
-# Process 1 of a cage: hides what belongs to the host's cron, starts one daemon, and ends it when standard
-# input ends. Called by bench/cage.py in mount and process namespaces of its own:
+# Process 1 of a cage: hides what belongs to the host's cron, starts one daemon when it is told to, and
+# ends it when standard input ends. Called by bench/cage.py in mount and process namespaces of its own:
 # cage.sh FOLDER "CONTROL GROUP..." OWNER COMMAND...
 set -eu
 folder=$1
@@ -28,9 +28,11 @@ cp "$folder/crontabs/$owner" "/var/spool/cron/crontabs/$owner"
 chmod 600 "/var/spool/cron/crontabs/$owner"
 chown "$owner:" "/var/spool/cron/crontabs/$owner"
 
+# One line on standard input: now.
+read -r _ || exit 0
 "$@" >"$folder/log" 2>&1 &
 daemon=$!
-# Nobody ever writes: the read ends when the benchmark closes its end or dies.
+# There is no second line: this ends when the benchmark closes its end or dies.
 read -r _ || :
 kill -TERM "$daemon" 2>/dev/null || :
 wait "$daemon" 2>/dev/null || :

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import platform
@@ -141,6 +142,11 @@ class Measurement:
             _sleep_until(_next_minute() + 3.0)
         with ExitStack() as opened:
             cages = {peer.name: self._start(peer, opened) for peer in self._peers}
+            # Debian's cron and busybox sleep whole seconds, so they are late by the part of a second at
+            # which they came up: begin where that serves them best.
+            _sleep_until(math.ceil(time.time() + 1.0))
+            for cage in cages.values():
+                cage.release()
             for _ in range(minutes):
                 found += self._minute(cages)
         return found
