@@ -27,6 +27,9 @@ from bench.results import Boundary, aims, as_json, boundary, rows, table
 
 #: Up to so many jobs all peers are measured at the same minute: they do not disturb each other.
 TOGETHER = 10
+#: The part of a second at which daemons are started. Debian's cron and busybox sleep whole seconds, so they
+#: stay late by that part; this serves them best, as time(2) may be a tick behind and cost a second more.
+PHASE = 0.03
 #: Seconds that a daemon gets to come up before its first minute.
 _LEAD = 8.0
 #: A peer that has not started everything so many seconds into the minute has lost it.
@@ -142,9 +145,7 @@ class Measurement:
             _sleep_until(_next_minute() + 3.0)
         with ExitStack() as opened:
             cages = {peer.name: self._start(peer, opened) for peer in self._peers}
-            # Debian's cron and busybox sleep whole seconds, so they are late by the part of a second at
-            # which they came up: begin where that serves them best.
-            _sleep_until(math.ceil(time.time() + 1.0))
+            _sleep_until(math.ceil(time.time() + 1.0) + PHASE)
             for cage in cages.values():
                 cage.release()
             for _ in range(minutes):
