@@ -176,11 +176,12 @@ class Launcher:
     def _prepare(self, key: str, wish: Start) -> _Ready:
         if self.closing:
             raise NotPossible("closing", "the daemon is stopping")
+        # Before the table: what was started must not be answered as stale once its table is gone.
+        if self.attempts.get(key) is not None:
+            raise NotPossible("duplicate", f"attempt {key} was started before")
         table = self._spool.table(wish.table)
         if table is None:
             raise NotPossible("stale", f"table version {wish.table} is no longer held")
-        if self.attempts.get(key) is not None:
-            raise NotPossible("duplicate", f"attempt {key} was started before")
         prepared = self._programs.prepared(table, wish.entry)
         program = with_additions(prepared.program, wish.environment)
         opened = self._opener.open(prepared.stdin, uid=table.uid, key=key)

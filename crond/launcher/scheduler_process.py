@@ -22,6 +22,7 @@ from crond.launcher.accounts import Account
 from crond.launcher.config import Config
 from crond.launcher.log import Log, in_words
 from crond.launcher.loop import READ, WRITE, Loop
+from crond.launcher.overheard import Overheard
 from crond.launcher.spawn import Identity, Program, Spawner, SpawnFailed, Trouble
 from crond.link import Link, LinkClosed
 from crond.model.frames import SMALL_FRAME
@@ -103,6 +104,7 @@ class SchedulerProcess:
         self._began = 0.0
         self._heard = 0.0
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self._words = Overheard("scheduler", loop=loop, log=log)
 
     @property
     def gone(self) -> bool:
@@ -118,7 +120,9 @@ class SchedulerProcess:
         theirs.close()
         self._began = self._heard = time.monotonic()
         try:
-            self._pid = self._spawner.start(self._program, (self._null, 2, 2, wire, self._listening))
+            self._pid = self._spawner.start(
+                self._program, (self._null, self._null, self._words.fd, wire, self._listening)
+            )
         except SpawnFailed as failed:
             ours.close()
             self._say_trouble(failed.trouble)

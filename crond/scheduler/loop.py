@@ -10,6 +10,7 @@ from __future__ import annotations
 import select
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 from crond.core.clockwork import Reading
@@ -199,6 +200,8 @@ class Loop:
 
 
 def log(text: str) -> None:
-    """Say `text` on stderr, which is the launcher's."""
-    sys.stderr.write(f"crond-scheduler: {text}\n")
-    sys.stderr.flush()
+    """Say `text` on stderr, where the launcher listens and logs it."""
+    # A launcher that does not listen now is not waited for.
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
