@@ -29,13 +29,14 @@ from crond.model.messages import (
     NotStarted,
     Start,
     Started,
+    Stop,
     TableGone,
     TableRefused,
     TablesComplete,
     attempt_key,
 )
 from crond.model.run import Attempt, Outcome, Run, State, Trigger, run_id
-from crond.model.schedule import DayRules, Reboot
+from crond.model.schedule import At, DayRules, Reboot
 from crond.model.status import exit_of, judge
 
 #: How many dues become starts in one step: the first of a thousand must not wait for the last.
@@ -135,7 +136,11 @@ class Engine:
             return
         ordinal = self.memory.next_ordinal
         planned = [Waiting(job.id, instant, ordinal(job.id, instant), trigger) for job, instant in dues]
-        self._remember(memory.due(planned))
+        self._remember(memory.due([one for one in planned if not self._is_over(one)]))
+
+    def _is_over(self, one: Waiting) -> bool:
+        """True for a moment that was answered before: a table read again would bring it back."""
+        return one.ordinal > 0 and isinstance(self.jobs[one.job].entry.schedule, At)
 
     def _admit(self, wall: float) -> None:
         for _ in range(min(BATCH, len(self.memory.queue))):
@@ -177,7 +182,7 @@ class Engine:
         self._remember(["life", hello.life])
         self._remember(memory.planned(self._walk.position))
         for run in reconcile.lost(self.memory.runs.values(), at=reading.wall):
-            self._change(run)
+            self._finish(run)
         while self.memory.queue:
             one = self.memory.queue[0]
             identity = run_id(one.job, one.instant, one.ordinal, one.trigger)
@@ -189,7 +194,9 @@ class Engine:
         self._reindex(reading.wall)
         self._plan_reboot()
         for run in reconcile.unanswered(self.memory.runs.values()):
-            self._send_again(run, reading.wall)
+            self._ask_again(run)
+        for run in reconcile.stopping(self.memory.runs.values()):
+            self._actions.append(Send(Stop(attempt_key(run.id, run.attempt.number))))
         self._admit(reading.wall)
 
     def _plan_reboot(self) -> None:
@@ -257,6 +264,9 @@ class Engine:
         run = self._run_of(event.attempt)
         if run is None or event.reason == "duplicate" or run.state is State.FINISHED:
             return  # a duplicate was started before: its own facts say what became of it
+        if event.reason == "stale" and run.state is State.STOPPING:
+            self._finish(run.finish(Outcome.STOPPED, at=event.at, reason="stopped before it started"))
+            return
         if event.reason == "stale":
             self._send_again(run, reading.wall)
             return
@@ -287,6 +297,16 @@ class Engine:
         )
         outcome = judge(ended, stopping=run.state is State.STOPPING)
         self._finish(run.finish(outcome, at=event.at, attempts=run.with_attempt(attempt)))
+
+    def _ask_again(self, run: Run) -> None:
+        """Ask for a start that may have been made: the launcher refuses to make it twice."""
+        job = self.jobs.get(run.job)
+        if job is None:
+            # No version is 0, so the answer tells whether it had been started while its table was there.
+            name = run.job.partition("/")[2]
+            self._actions.append(Send(Start(0, 0, "command", name, run.id, run.attempt.number)))
+        else:
+            self._send_start(run, job)
 
     def _send_again(self, run: Run, wall: float) -> None:
         """Ask for a start again, with the newest version of the job's table."""
@@ -323,7 +343,11 @@ class Engine:
     # --- people ------------------------------------------------------------------------------------------
 
     def _run_requested(self, reading: Reading, event: RunRequested) -> None:
-        ordinal = self.memory.next_ordinal(event.job, reading.wall)
+        # Two requests may come in one turn of the loop, and so at one reading.
+        ordinal = sum(
+            run.trigger is Trigger.MANUAL and run.instant == reading.wall
+            for run in self.memory.runs_of(event.job)
+        )
         identity = run_id(event.job, reading.wall, ordinal, Trigger.MANUAL)
         run = Run(
             id=identity,

@@ -23,3 +23,8 @@ def lost(runs: Iterable[Run], *, at: float) -> list[Run]:
 def unanswered(runs: Iterable[Run]) -> list[Run]:
     """Return the runs whose Start the launcher may never have seen."""
     return [run for run in runs if run.state is State.STARTING]
+
+
+def stopping(runs: Iterable[Run]) -> list[Run]:
+    """Return the runs whose Stop the launcher may never have seen."""
+    return [run for run in runs if run.state is State.STOPPING]
