@@ -21,7 +21,7 @@ from crond.core.zone import Zone, ZoneNamed
 from crond.model.actions import Action, Changed, Notice, Record, Remember, Send
 from crond.model.entry import random_delay_factor
 from crond.model.events import Event, RunRequested, StopRequested, TableParsed, Woke
-from crond.model.job import Job, jobs_of
+from crond.model.job import Job, digest_of, jobs_of
 from crond.model.messages import (
     Exited,
     Forget,
@@ -128,7 +128,10 @@ class Engine:
         if self._last is not None:
             kind, seconds = passage(self._last, reading)
             if kind is not Passage.STEADY:
-                self._actions.append(Notice(_PASSAGES[kind].format(abs(seconds), _direction(seconds))))
+                text = _PASSAGES[kind].format(abs(seconds), _direction(seconds))
+                self._actions.append(Notice(text))
+                if kind is Passage.SUSPENDED:
+                    self._remember(["interval", "suspend", self._last.wall, reading.wall, text])
         self._last = reading
 
     def _plan(self, dues: list[Due], trigger: Trigger) -> None:
@@ -155,9 +158,16 @@ class Engine:
         if isinstance(answer, admission.Skip):
             self._change(run.finish(Outcome.SKIPPED, at=wall, reason=answer.reason))
             return
-        run = run.to(State.STARTING, attempts=(Attempt(number=1),))
+        job = answer.job
+        run = run.to(
+            State.STARTING,
+            attempts=(Attempt(number=1),),
+            uid=job.uid,
+            run_as=job.run_as,
+            crontab=job.crontab,
+        )
         self._change(run)
-        self._send_start(run, answer.job)
+        self._send_start(run, job)
 
     def _send_start(self, run: Run, job: Job) -> None:
         number = run.attempt.number
@@ -178,6 +188,9 @@ class Engine:
         if hello.life == self.memory.life and position is not None:
             self._walk.resume(position)
             return
+        if position is not None:
+            served = position.planned_upto * 60.0 - position.offset
+            self._remember(["interval", "outage", served, hello.began, "the daemon was down"])
         self._walk.begin(hello.began)
         self._remember(["life", hello.life])
         self._remember(memory.planned(self._walk.position))
@@ -220,6 +233,10 @@ class Engine:
         )
         self.tables[event.origin] = event
         self._jobs_of[event.origin] = jobs
+        digest = digest_of(event.table)
+        seen = self.memory.crontabs.get(event.origin)
+        if seen is None or (seen.uid, seen.digest) != (event.uid, digest):
+            self._remember(["crontab", event.origin, event.owner, event.uid, digest, reading.wall])
         self.jobs.update((job.id, job) for job in jobs)
         self._reindex(reading.wall)
 
@@ -294,6 +311,8 @@ class Engine:
             cpu_system=event.cpu_system,
             max_rss=event.max_rss,
             output_size=event.output_size,
+            blocks_in=event.blocks_in,
+            blocks_out=event.blocks_out,
         )
         outcome = judge(ended, stopping=run.state is State.STOPPING)
         self._finish(run.finish(outcome, at=event.at, attempts=run.with_attempt(attempt)))

@@ -37,6 +37,15 @@ class Answered(NamedTuple):
     repeats: int
 
 
+class Crontab(NamedTuple):
+    """The newest version of a crontab that was seen: whose it was, its digest, and since when it is known."""
+
+    owner: str
+    uid: int
+    digest: str
+    at: float
+
+
 class Memory:
     """The engine's whole memory. Changes only through `apply`."""
 
@@ -46,6 +55,7 @@ class Memory:
         self.position: Position | None = None
         self.answered: dict[str, Answered] = {}
         self.queue: deque[Waiting] = deque()
+        self.crontabs: dict[str, Crontab] = {}
         self.runs: dict[str, Run] = {}
         self._runs_of: dict[str, dict[str, Run]] = {}
 
@@ -69,6 +79,8 @@ class Memory:
             yield planned(self.position)
         for job, answered in self.answered.items():
             yield ["answered", job, answered.instant, answered.repeats]
+        for origin, seen in self.crontabs.items():
+            yield ["crontab", origin, *seen]
         yield due(list(self.queue))
         for run in self.runs.values():
             yield changed(run)
@@ -112,6 +124,12 @@ class Memory:
         if self.queue and self.queue[0] == waiting:
             self.queue.popleft()
 
+    def set_crontab(self, origin: str, owner: str, uid: int, digest: str, at: float) -> None:
+        self.crontabs[origin] = Crontab(owner, uid, digest, at)
+
+    def set_interval(self, kind: str, began: float, ended: float, reason: str) -> None:
+        """Change nothing: what did not run, and why, is for the history."""
+
     def set_forget_run(self, run: str) -> None:
         held = self.runs.pop(run, None)
         if held is not None:
@@ -131,6 +149,8 @@ _CHANGES: dict[str, Callable[..., None]] = {
     "answered": Memory.set_answered,
     "due": Memory.set_due,
     "run": Memory.set_run,
+    "crontab": Memory.set_crontab,
+    "interval": Memory.set_interval,
     "forget-run": Memory.set_forget_run,
     "forget-job": Memory.set_forget_job,
 }

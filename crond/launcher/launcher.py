@@ -224,7 +224,18 @@ class Launcher:
         if trouble is None:
             number = self.facts.next_number()
             self._tell(
-                Exited(number, attempt.key, at, status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, size)
+                Exited(
+                    number,
+                    attempt.key,
+                    at,
+                    status,
+                    usage.ru_utime,
+                    usage.ru_stime,
+                    usage.ru_maxrss,
+                    size,
+                    usage.ru_inblock,
+                    usage.ru_oublock,
+                )
             )
             detail = ""
         else:

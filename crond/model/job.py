@@ -31,11 +31,17 @@ class Job:
     version: int
     index: int  #: which of the table's entries, from 0
     entry: Entry
+    crontab: str = ""  #: the digest of the text it stands in
 
     @property
     def name(self) -> str:
         """The id without its owner."""
         return self.id.partition("/")[2]
+
+    @property
+    def run_as(self) -> str:
+        """The account of its processes."""
+        return self.entry.user or self.owner
 
 
 def jobs_of(
@@ -47,12 +53,18 @@ def jobs_of(
     later entry gets a derived one.
     """
     jobs: dict[str, Job] = {}
+    crontab = digest_of(table)
     for index, entry in enumerate(table.entries):
         for identity in _identities(entry, owner, origin):
             if identity not in jobs and identity not in taken:
-                jobs[identity] = Job(identity, owner, uid, origin, version, index, entry)
+                jobs[identity] = Job(identity, owner, uid, origin, version, index, entry, crontab)
                 break
     return tuple(jobs.values())
+
+
+def digest_of(table: Table) -> str:
+    """Return what tells this text from every other version of a crontab."""
+    return hashlib.blake2s(table.text, digest_size=8).hexdigest()
 
 
 def _identities(entry: Entry, owner: str, origin: str) -> Iterator[str]:

@@ -160,7 +160,8 @@ class Exited:
     """The main process of `attempt` ended at `at`. Resent until acknowledged.
 
     `status` is the raw wait status; `cpu_user`, `cpu_system` are seconds; `max_rss` is KiB;
-    `output_size` is bytes in its output file at this moment.
+    `output_size` is bytes in its output file at this moment; `blocks_in`, `blocks_out` are what it read from
+    and wrote to disks, in blocks of 512 bytes.
     """
 
     number: int
@@ -171,6 +172,8 @@ class Exited:
     cpu_system: float
     max_rss: int
     output_size: int
+    blocks_in: int = 0
+    blocks_out: int = 0
 
 
 #: Why an attempt did not start. `stale`: that table version is no longer held (plan again);
@@ -346,7 +349,10 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "tables-complete": (TablesComplete, ()),
     "started": (Started, (_count, _key, _index, _seconds)),
     "not-started": (NotStarted, (_count, _key, _seconds, _reason, _text(2048))),
-    "exited": (Exited, (_count, _key, _seconds, _whole(0, 0xFFFF), _seconds, _seconds, _count, _count)),
+    "exited": (
+        Exited,
+        (_count, _key, _seconds, _whole(0, 0xFFFF), _seconds, _seconds, _count, _count, _count, _count),
+    ),
     "ask": (Ask, (_text(32), _pairs(32, 4096))),
     "answer": (Answer, (_truth, _truth, _text(64 * 1024 * 1024))),
 }

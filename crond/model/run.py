@@ -66,7 +66,11 @@ class IllegalTransition(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One process start inside a run. Times are epoch seconds; `max_rss` is KiB, `output_size` bytes."""
+    """One process start inside a run.
+
+    Times are epoch seconds; `max_rss` is KiB, `output_size` bytes; `blocks_in` and `blocks_out`, what it
+    read from and wrote to disks, are blocks of 512 bytes.
+    """
 
     number: int
     pid: int | None = None
@@ -78,6 +82,8 @@ class Attempt:
     cpu_system: float = 0.0
     max_rss: int = 0
     output_size: int = 0
+    blocks_in: int = 0
+    blocks_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +92,8 @@ class Run:
 
     `(job, instant, ordinal)` is its key: `instant` is UTC epoch seconds, and `ordinal` tells apart what a
     clock set back, or a gap of daylight saving, makes due more than once. `by` is the uid that asked for
-    a manual run. `reason` says more about the outcome, in words.
+    a manual run. `reason` says more about the outcome, in words. `uid` is the owner's, `run_as` the account
+    of its processes and `crontab` the digest of the text it stood in; a job that had vanished has none.
     """
 
     id: str
@@ -95,6 +102,9 @@ class Run:
     ordinal: int
     trigger: Trigger
     by: int | None = None
+    uid: int | None = None
+    run_as: str = ""
+    crontab: str = ""
     state: State = State.DUE
     want: Want = Want.RUN
     outcome: Outcome | None = None

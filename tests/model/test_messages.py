@@ -150,7 +150,7 @@ def test_one_wrong_value_spoils_a_message(message: Any, data: st.DataObject) -> 
 START = ["start", 1, 0, "command", "job", "run", 1, []]
 HELLO = ["hello", 1, "life", "boot", True, 0, "cronie", 0.0]
 TABLE = ["table", 1, "/a", "root", 0, True, True, 0, "text"]
-EXITED = ["exited", 1, "run.1", 0.0, 0, 0.0, 0.0, 0, 0]
+EXITED = ["exited", 1, "run.1", 0.0, 0, 0.0, 0.0, 0, 0, 0, 0]
 REFUSED = ["not-started", 1, "run.1", 0.0, "exec", "detail"]
 
 #: A message, the place of a value in it, and values just beyond its bounds.
