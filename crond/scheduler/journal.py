@@ -1,8 +1,9 @@
-"""The journal: one file of JSON lines, appended to, and rewritten whole when it has grown.
+"""The journal: JSON lines in segments. The newest is appended to; a new one begins when it has grown.
 
-Its first lines are a snapshot and the rest what changed since, so that there is one file and one rename
-to be right about. Knows lines and files, not what the records mean (`crond.core.memory` does). Called by
-the loop.
+A segment begins with a snapshot and goes on with what changed since, so the newest alone rebuilds the
+memory. It is written aside and renamed, so there is one file and one rename to be right about. Older
+segments are for the recorder, which removes what it has taken over. Knows lines and files, not what the
+records mean (`crond.core.memory` does). Called by the loop.
 """
 
 from __future__ import annotations
@@ -10,18 +11,27 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from crond.model.actions import Record
 
+_NAME = "journal."
 _GROWTH = 4 * 1024 * 1024
+#: What a recorder that is away may leave lying, in bytes; beyond that the oldest goes.
+_LEFT_LYING = 1024 * 1024 * 1024
 
 
 class FileJournal:
-    """A journal in the file `folder`/journal. One process at a time may have it open."""
+    """A journal in `folder`. One process at a time may write it.
 
-    def __init__(self, folder: str) -> None:
-        self._path = os.path.join(folder, "journal")
+    `recorded`: a recorder takes older segments over; else they are removed as soon as there is a newer one.
+    """
+
+    def __init__(self, folder: str, *, recorded: bool = False) -> None:
+        self._folder = folder
+        self._recorded = recorded
+        self._number = max(self._numbers(), default=1)
         self._fd: int | None = None
         self._size = 0
         self._size_rewritten = 0
@@ -33,7 +43,7 @@ class FileJournal:
 
     def load(self) -> list[Record]:
         try:
-            with open(self._path, "rb") as file:
+            with open(self._path(self._number), "rb") as file:
                 data = file.read()
         except FileNotFoundError:
             return []
@@ -58,38 +68,57 @@ class FileJournal:
         data = _lines(records)
         if self._fd is None:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._fd = os.open(self._path, flags, 0o600)
+            self._fd = os.open(self._path(self._number), flags, 0o600)
             self._size = os.fstat(self._fd).st_size
         written = os.write(self._fd, data)
         if written != len(data):
             # A torn line would swallow the next record too: take it away again.
             os.ftruncate(self._fd, self._size)
-            raise OSError(f"{self._path}: only {written} of {len(data)} bytes could be written")
+            raise OSError(f"{self._folder}: only {written} of {len(data)} bytes could be written")
         self._size += written
 
     def rewrite(self, records: Iterable[Record]) -> None:
         data = _lines(records)
-        fresh = self._path + ".new"
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        path = self._path(self._number + 1)
+        fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             _write_all(fd, data)
             os.fsync(fd)
-            os.rename(fresh, self._path)
-        except OSError:
+            os.rename(path + ".new", path)
+        finally:
             os.close(fd)
-            raise
-        os.close(fd)
         self.close()
+        self._number += 1
         self._size = self._size_rewritten = len(data)
+        self._remove_old()
 
     def close(self) -> None:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
+    def _numbers(self) -> list[int]:
+        """The segments that there are, oldest first."""
+        names = (name.removeprefix(_NAME) for name in os.listdir(self._folder) if name.startswith(_NAME))
+        return sorted(int(number) for number in names if number.isdecimal())
+
+    def _path(self, number: int) -> str:
+        return os.path.join(self._folder, f"{_NAME}{number:06d}")
+
+    def _remove_old(self) -> None:
+        room = _LEFT_LYING if self._recorded else 0
+        for number in reversed(self._numbers()):
+            if number >= self._number:
+                continue
+            # The recorder removes them too.
+            with suppress(FileNotFoundError):
+                room -= os.stat(self._path(number)).st_size
+                if room < 0:
+                    os.unlink(self._path(number))
+
     def _set_aside(self, data: bytes) -> None:
         """Keep a damaged journal for people to look at; the next rewrite would drop what is wrong."""
-        with open(self._path + ".damaged", "wb") as file:
+        with open(os.path.join(self._folder, "damaged"), "wb") as file:
             file.write(data)
 
 

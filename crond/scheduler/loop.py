@@ -174,7 +174,7 @@ class Loop:
         except OSError as error:
             # Jobs are more important than our memory of them: go on, and write all of it once there is
             # room.
-            log(f"the journal cannot be written: {error.strerror}; a restart now would forget")
+            log(f"the journal cannot be written: {error.strerror or error}; a restart now would forget")
             self._behind = True
 
     def _rewrite(self) -> None:

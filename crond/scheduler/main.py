@@ -30,12 +30,14 @@ _BACKLOG = 64 * 1024 * 1024
 
 
 def main(config: str) -> int:
-    """Run the scheduler with `config`, JSON text: `journal` (a folder) and `heartbeat` (seconds)."""
+    """Run the scheduler with `config`, JSON text: `journal` (a folder), `heartbeat` (seconds) and `recorder`
+    (whether one reads the journal).
+    """
     told = json.loads(config)
     with suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as comm:
         comm.write("crond-scheduler")
     zone = HostZone()
-    journal = FileJournal(told["journal"])
+    journal = FileJournal(told["journal"], recorded=told.get("recorder", False))
     engine = Engine(memory=_remembered(journal), zone=zone, zone_named=zone_named, rules=_days_of_rule)
     launcher = Link(
         socket.socket(fileno=_WIRE), expected=FACTS, receive_limit=LARGE_FRAME, backlog_limit=_BACKLOG
