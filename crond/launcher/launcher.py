@@ -165,7 +165,7 @@ class Launcher:
             ready[key] = self._prepare(key, wish)
         except NotPossible as refused:
             if refused.reason == "user":
-                self._log.event(wish.job, "ERROR", "getpwnam() failed - user unknown")
+                self._log.event(refused.user, "ERROR", "getpwnam() failed - user unknown")
             elif refused.reason not in ("stale", "duplicate", "closing"):
                 self._log.event(wish.job, "ERROR", refused.detail)
             self._tell_not_started(key, refused.reason, refused.detail)

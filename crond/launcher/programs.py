@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 
 
 class NotPossible(Exception):
-    """The entry cannot be started; `reason` is one of REFUSALS, `detail` says it in words."""
+    """The entry cannot be started; `reason` is one of REFUSALS, `detail` says it in words.
 
-    def __init__(self, reason: str, detail: str) -> None:
+    `user` is the account's name where there is no such account.
+    """
+
+    def __init__(self, reason: str, detail: str, *, user: str = "") -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.user = user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +141,7 @@ class Programs:
             return self._own
         account = self._accounts.named(name)
         if account is None:
-            raise NotPossible("user", f"no account {name}")
+            raise NotPossible("user", f"no account {name}", user=name)
         return account
 
 

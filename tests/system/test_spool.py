@@ -202,3 +202,13 @@ def test_system_tables_are_checked_too(start_host: StartHost, people: People) ->
     crond.line(f"(*system*) BAD FILE MODE ({base}/cron.d/open)", errors=True)
     crond.line(f"(*system*) WRONG FILE OWNER ({base}/cron.d/owned)", errors=True)
     assert crond.jobs() == ["root/good"]
+
+
+def test_an_unknown_user_in_a_system_table_is_named(start_host: StartHost, people: People) -> None:
+    """Cron's words name the user; ours named the job, so that nobody who looked for the user found it."""
+    crond, base = start_host()
+    (base / "crontab").write_text("#: name=job\n@every 1s nosuchuser true\n")
+    crond.up()
+    crond.line("(nosuchuser) ERROR (getpwnam() failed - user unknown)", errors=True)
+    run = crond.ended("job")[0]
+    assert (run["outcome"], run["reason"]) == ("could_not_start", "user: no account nosuchuser")
