@@ -42,6 +42,10 @@ class Settings:
     run: str | None = None
     pid_file: str = "/run/crond.pid"
     reboot_marker: str | None = None
+    max_size: str | int = "10M"
+    keep_days: float = 30
+    keep_runs: int = 1000
+    total_size: str | int = "2G"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +90,39 @@ def _seconds(least: float, most: float) -> Callable[[Any], str | None]:
         if not least <= value <= most:
             return f"must be from {least:g} to {most:g} seconds"
         return None
+
+    return check
+
+
+def _size(least: int) -> Callable[[Any], str | None]:
+    def check(value: Any) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            return "must be a size, such as 64K, 10M or 2G"
+        try:
+            size = bytes_of(value)
+        except ValueError as error:
+            return str(error)
+        return None if size == 0 or size >= least else f"must be 0 or at least {least // 1024}K"
+
+    return check
+
+
+def bytes_of(size: str | int) -> int:
+    """Return the bytes that `size` means: a number, or one with K, M, G or T (of 1024). Raises ValueError."""
+    text = str(size)
+    digits, unit = (text[:-1], text[-1]) if text[-1:] in "KMGT" and text else (text, "")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 15):
+        raise ValueError("must be a size, such as 64K, 10M or 2G")
+    return int(digits) * 1024 ** (" KMGT".index(unit) if unit else 0)
+
+
+def _number(least: float, most: float, what: str, *, whole: bool) -> Callable[[Any], str | None]:
+    kinds = (int,) if whole else (int, float)
+
+    def check(value: Any) -> str | None:
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            return f"must be a {'whole ' if whole else ''}number of {what}"
+        return None if least <= value <= most else f"must be from {least:g} to {most:g} {what}"
 
     return check
 
@@ -193,6 +230,44 @@ SETTINGS: tuple[Setting, ...] = (
         check=_path,
         default='cronie: "/run/cron.reboot", debian: "/run/crond.reboot"',
         text="While it exists, `@reboot` entries have run since the host came up.",
+    ),
+    Setting(
+        section="outputs",
+        key="max_size",
+        kind="size: bytes, or a number with K, M, G or T; 0 or at least 64K",
+        check=_size(64 * 1024),
+        default='"10M"',
+        files=True,
+        text="What one output may take on the disk. Of more, the first and the last half of this are kept, "
+        "already while the job writes, and `crontabx logs` says how much was left out. 0: no limit.",
+    ),
+    Setting(
+        section="outputs",
+        key="keep_days",
+        kind="days, 0 to 36500",
+        check=_number(0, 36500, "days", whole=False),
+        default="30",
+        files=True,
+        text="Outputs that nobody wrote to for so long are removed. 0: no limit.",
+    ),
+    Setting(
+        section="outputs",
+        key="keep_runs",
+        kind="whole number, 0 to 1000000",
+        check=_number(0, 1_000_000, "runs", whole=True),
+        default="1000",
+        files=True,
+        text="Of how many runs of one job, the latest, the outputs are kept. 0: no limit.",
+    ),
+    Setting(
+        section="outputs",
+        key="total_size",
+        kind="size: bytes, or a number with K, M, G or T; 0 or at least 64K",
+        check=_size(64 * 1024),
+        default='"2G"',
+        files=True,
+        text="What all outputs together may take on the disk. Of more, the oldest are removed. 0: no limit. "
+        "All limits hold for what exists already, too: the daemon looks when it comes up and each hour.",
     ),
 )
 

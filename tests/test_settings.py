@@ -8,7 +8,7 @@ import runpy
 
 import pytest
 
-from crond.settings import SETTINGS, Settings, SettingsError, parse_settings, read_settings
+from crond.settings import SETTINGS, Settings, SettingsError, bytes_of, parse_settings, read_settings
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -38,6 +38,11 @@ def test_every_key_is_read() -> None:
     run = "/e"
     pid_file = "/f"
     reboot_marker = "/g"
+    [outputs]
+    max_size = "64K"
+    keep_days = 0.5
+    keep_runs = 7
+    total_size = 0
     """
     assert parse_settings(text, "x.toml") == Settings(
         dialect="debian",
@@ -52,6 +57,10 @@ def test_every_key_is_read() -> None:
         run="/e",
         pid_file="/f",
         reboot_marker="/g",
+        max_size="64K",
+        keep_days=0.5,
+        keep_runs=7,
+        total_size=0,
     )
 
 
@@ -109,6 +118,19 @@ def test_an_empty_file_is_the_defaults() -> None:
         ("[paths]\nspool = 'cron'", "[paths] spool: must be an absolute path, not 'cron'"),
         ("[paths]\nspool = '/a\\u0000'", None),
         ('[paths]\nspool = "/a\\u0000"', "[paths] spool: must not contain a NUL, not '/a\\x00'"),
+        (
+            "[outputs]\nmax_size = '10 MB'",
+            "[outputs] max_size: must be a size, such as 64K, 10M or 2G, not '10 MB'",
+        ),
+        (
+            "[outputs]\nmax_size = 10.5",
+            "[outputs] max_size: must be a size, such as 64K, 10M or 2G, not 10.5",
+        ),
+        ("[outputs]\nmax_size = ''", "[outputs] max_size: must be a size, such as 64K, 10M or 2G, not ''"),
+        ("[outputs]\nmax_size = -1", "[outputs] max_size: must be a size, such as 64K, 10M or 2G, not -1"),
+        ("[outputs]\ntotal_size = '63K'", "[outputs] total_size: must be 0 or at least 64K, not '63K'"),
+        ("[outputs]\nkeep_days = -1", "[outputs] keep_days: must be from 0 to 36500 days, not -1"),
+        ("[outputs]\nkeep_runs = 1.5", "[outputs] keep_runs: must be a whole number of runs, not 1.5"),
         ("[paths.spool]\nx = 1", "[paths] spool: must be a string, not a section"),
     ],
 )
@@ -118,6 +140,15 @@ def test_what_is_wrong_is_named(text: str, problem: str | None) -> None:
         assert parse_settings(text.encode(), "x.toml").spool == "/a\\u0000"
     else:
         assert problems(text) == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [(0, 0), (70000, 70000), ("64K", 65536), ("10M", 10 << 20), ("2G", 2 << 30), ("1T", 1 << 40)],
+)
+def test_sizes(text: str | int, size: int) -> None:
+    """K, M, G and T are of 1024; a bare number is bytes."""
+    assert bytes_of(text) == size
 
 
 def test_all_problems_at_once() -> None:

@@ -25,7 +25,7 @@ from crond.cli.host import (
 )
 from crond.launcher.boot import environment_at_start
 from crond.launcher.config import Config
-from crond.settings import DIALECTS, SETTINGS_FILE, Settings, SettingsError, read_settings
+from crond.settings import DIALECTS, SETTINGS_FILE, Settings, SettingsError, bytes_of, read_settings
 
 DEBUG_FLAGS = ("ext", "sch", "proc", "pars", "load", "misc", "test", "bit")
 SPOOLS = {"cronie": "/var/spool/cron", "debian": "/var/spool/cron/crontabs"}
@@ -124,6 +124,10 @@ def config_for(options: argparse.Namespace, settings: Settings) -> Config:
         "heartbeat_timeout": settings.heartbeat_timeout,
         "shutdown_grace": settings.shutdown_grace,
         "kill_timeout": settings.kill_timeout,
+        "max_size": bytes_of(settings.max_size),
+        "keep_days": settings.keep_days,
+        "keep_runs": settings.keep_runs,
+        "total_size": bytes_of(settings.total_size),
     }
     if options.files:
         return _for_files(options, settings, common)

@@ -45,6 +45,10 @@ class Config:
     heartbeat_timeout: float = 90.0  #: a scheduler silent for this long is replaced
     shutdown_grace: float = 30.0  #: mode "files" and PID 1: running jobs may take this long after TERM
     kill_timeout: float = 10.0  #: between TERM and KILL of a process tree
+    max_size: int = 10 * 1024 * 1024  #: bytes that one output may take on the disk; 0: no limit, as below
+    keep_days: float = 30.0
+    keep_runs: int = 1000  #: of each job
+    total_size: int = 2 * 1024 * 1024 * 1024  #: bytes of all outputs
 
     def to_json(self) -> str:
         """Return the text that `from_json` reads."""
