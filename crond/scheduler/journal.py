@@ -35,6 +35,7 @@ class FileJournal:
         self._fd: int | None = None
         self._size = 0
         self._size_rewritten = 0
+        self._torn = False
         self.damaged = 0
 
     @property
@@ -62,10 +63,14 @@ class FileJournal:
         if self.damaged:
             self._set_aside(data)
         self._size = self._size_rewritten = len(data)
+        self._torn = not data.endswith(b"\n") and data != b""
         return records
 
     def append(self, records: Iterable[Record]) -> None:
         data = _lines(records)
+        if self._torn:
+            # Without a rewrite since: the line that a crash tore must not swallow the first of ours.
+            data = b"\n" + data
         if self._fd is None:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._fd = os.open(self._path(self._number), flags, 0o600)
@@ -76,6 +81,7 @@ class FileJournal:
             os.ftruncate(self._fd, self._size)
             raise OSError(f"{self._folder}: only {written} of {len(data)} bytes could be written")
         self._size += written
+        self._torn = False
 
     def rewrite(self, records: Iterable[Record]) -> None:
         data = _lines(records)
@@ -90,6 +96,7 @@ class FileJournal:
         self.close()
         self._number += 1
         self._size = self._size_rewritten = len(data)
+        self._torn = False
         self._remove_old()
 
     def close(self) -> None:
