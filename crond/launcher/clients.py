@@ -1,8 +1,9 @@
-"""Clients that ask for an attempt's output: who may read what, and a descriptor for it.
+"""Clients that ask for an attempt's output, or edit crontabs: who may read what, and a descriptor for it.
 
 Owns the connections on launcher.sock: few, short-lived, with small requests. A client is known by what
 the kernel says of it. What does not exist and what is somebody else's get the same answer, so that
-nobody learns the names of others' runs. Called by the loop, and by the launcher when an attempt ends.
+nobody learns the names of others' runs. Edits are handed over to editing. Called by the loop, and by the
+launcher when an attempt ends.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import time
 from typing import Any
 
 from crond.launcher.attempts import Attempt, Attempts
+from crond.launcher.config import Config
+from crond.launcher.editing import Editing
 from crond.launcher.log import Ending, Log
 from crond.launcher.loop import READ, Loop, Timer
 from crond.launcher.outputs import Outputs
 from crond.link import Link, LinkClosed, Peer, peer_of
 from crond.model.frames import frame
-from crond.model.messages import Answer, Ask, BadMessage, encode, is_attempt_key
+from crond.model.messages import EDITS, Answer, Ask, BadMessage, Edit, encode, is_attempt_key
 
 _CONNECTIONS = 64
 #: Of one user, so that none of them keeps the others out. Root is not counted.
@@ -46,8 +49,18 @@ class Clients:
     """The clients of `listening`."""
 
     def __init__(
-        self, listening: socket.socket, *, loop: Loop, attempts: Attempts, outputs: Outputs, log: Log
+        self,
+        listening: socket.socket,
+        *,
+        config: Config,
+        loop: Loop,
+        attempts: Attempts,
+        outputs: Outputs,
+        editing: Editing,
+        log: Log,
     ) -> None:
+        self._config = config
+        self._editing = editing
         self._listening = listening
         self._loop = loop
         self._attempts = attempts
@@ -82,15 +95,16 @@ class Clients:
             self._complain(peer, "too many connections")
             sock.close()
             return
-        link = Link(sock, expected=(Ask,), receive_limit=_REQUEST_LIMIT, backlog_limit=_REQUEST_LIMIT)
+        link = Link(sock, expected=(Ask, *EDITS), receive_limit=_REQUEST_LIMIT, backlog_limit=_REQUEST_LIMIT)
         fd = link.fileno()
         self._clients[fd] = _Client(link, peer, self._loop.after(_PATIENCE, lambda: self._too_slow(fd)))
         self._loop.watch(fd, READ, lambda _events: self._ready(fd))
 
     def _is_full_for(self, peer: Peer) -> bool:
-        if len(self._clients) >= _CONNECTIONS:
+        busy = [client.peer.uid for client in self._clients.values()] + self._editing.busy
+        if len(busy) >= _CONNECTIONS:
             return True
-        same = sum(client.peer.uid == peer.uid for client in self._clients.values())
+        same = busy.count(peer.uid)
         return peer.uid != 0 and same >= _CONNECTIONS_EACH
 
     def _too_slow(self, fd: int) -> None:
@@ -109,7 +123,10 @@ class Clients:
                 return
             if len(asked) > 1 or client.follows is not None:
                 raise BadMessage("more than one request")
-            self._reply(client, asked[0])
+            if isinstance(asked[0], Ask):
+                self._reply(client, asked[0])
+            else:
+                self._edit(client, asked[0])
         except LinkClosed:
             self._close(client)
         except BadMessage as error:
@@ -162,6 +179,19 @@ class Clients:
             client.follows = key
         else:
             self._close(client)
+
+    def _edit(self, client: _Client, asked: Edit) -> None:
+        config = self._config
+        if config.mode != "host":
+            files = ", ".join("standard input" if file == "-" else file for file in config.files)
+            self._refuse(client, "files", f"this crond runs a file of yours, so edit that: {files}")
+            return
+        try:
+            self._editing.serve(client.link.sock, client.peer, asked)
+        except OSError as error:
+            self._refuse(client, "failed", f"no process can be made: {error.strerror}")
+            return
+        self._close(client)
 
     def _readable_uid(self, peer: Peer, key: str) -> int | None:
         """Return the uid whose folder holds the output of `key`; None: unknown, or not for `peer`."""

@@ -25,6 +25,7 @@ from crond.launcher.config import Config
 from crond.launcher.descriptors import Opener
 from crond.launcher.detach import Detached, detach
 from crond.launcher.echo import Echo
+from crond.launcher.editing import Editing
 from crond.launcher.folders import WrongFolder, make_folders
 from crond.launcher.kernel import adopt_orphans, name_process
 from crond.launcher.launcher import Launcher
@@ -170,9 +171,11 @@ class _Daemon:
         self._launcher.on_stop = self._stopping.stop
         clients = Clients(
             listen(config.run, "launcher.sock"),
+            config=config,
             loop=self._loop,
             attempts=self._launcher.attempts,
             outputs=self._outputs,
+            editing=Editing(config, loop=self._loop, log=self._log, look=self._look),
             log=self._log,
         )
         self._echo: Echo | None = None

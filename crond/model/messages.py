@@ -208,12 +208,88 @@ class Answer:
     body: str
 
 
+# --- clients -> launcher: crontabs ---------------------------------------------------------------
+# `user` is whose crontab is meant, empty for one's own; who asks, the kernel says. One per connection.
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Read the crontab of `user`, or its kept `version` (0: the current one).
+
+    `purpose`, one of PURPOSES, is what cron's log calls it. Answered by an Answer that says the size, then
+    by the text in Pieces.
+    """
+
+    user: str
+    version: int
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """Replace the crontab of `user` by `size` bytes, which follow in Pieces once an Answer asks for them.
+
+    `origin` says where the text comes from, for people. `base` is the digest of the text that was
+    edited (NO_TEXT: there was none), so that somebody else's change is noticed; empty: replace what there is.
+    """
+
+    user: str
+    origin: str
+    base: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove the crontab of `user`."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Make the kept `version` the crontab of `user` again."""
+
+    user: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListVersions:
+    """Tell which versions of the crontab of `user` are kept."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditEnded:
+    """The edit that began with a Fetch of purpose "edit" is over: for cron's log alone."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a crontab's text, at most PIECE bytes. Goes both ways."""
+
+    data: bytes
+
+
+#: Most bytes in a Piece: however JSON writes them, the frame is a small one.
+PIECE = 32 * 1024
+#: The most that an Install may announce: however JSON writes it, it fits one message to the scheduler.
+TEXT_LIMIT = 10 * 1024 * 1024
+#: The digest of a crontab that is not there.
+NO_TEXT = "none"
+PURPOSES = ("list", "edit", "compare")
+
 Wish: TypeAlias = Start | Stop | Forget | Ack | Heartbeat
 Fact: TypeAlias = (
     Hello | TableText | TableGone | TableRefused | TablesComplete | Started | NotStarted | Exited
 )
 NumberedFact: TypeAlias = Started | NotStarted | Exited
-Message: TypeAlias = Wish | Fact | Ask | Answer
+Edit: TypeAlias = Fetch | Install | Remove | Restore | ListVersions | EditEnded
+Message: TypeAlias = Wish | Fact | Ask | Answer | Edit | Piece
 
 
 def attempt_key(run: str, attempt: int) -> str:
@@ -239,6 +315,11 @@ def is_environment_name(name: str) -> bool:
         and name.isascii()
         and name.replace("_", "a").isalnum()
     )
+
+
+def is_base(text: str) -> bool:
+    """True if `text` may be the `base` of an Install."""
+    return text in ("", NO_TEXT) or (len(text) == 16 and set(text) <= set("0123456789abcdef"))
 
 
 # --- bounds ----------------------------------------------------------------------------------------
@@ -290,6 +371,13 @@ def _octets(value: Any) -> bytes:
         raise BadMessage("a text of bytes holds a character above 255") from None
 
 
+def _piece(value: Any) -> bytes:
+    data = _octets(value)
+    if len(data) > PIECE:
+        raise BadMessage(f"a piece of {len(data)} bytes, where {PIECE} are allowed")
+    return data
+
+
 def _pairs(count: int, limit: int, *, allowed: Callable[[str], bool] | None = None) -> Check:
     name, text = _text(128, allowed=allowed), _text(limit)
 
@@ -318,12 +406,15 @@ def is_attempt_key(text: str) -> bool:
 
 _count = _whole(0, 2**53)
 _index = _whole(0, 2**31 - 1)
+#: A job may make its output a file of any size that the kernel knows.
+_size = _whole(0, 2**63 - 1)
 _uid = _whole(0, 2**32 - 2)
 _token = _text(80, allowed=is_token)
 _key = _text(100, allowed=is_attempt_key)
 _path = _text(4096)
 _name = _text(256)
 _reason = _text(32, allowed=REFUSALS.__contains__)
+_version = _whole(1, 10**9)
 
 _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "start": (
@@ -351,10 +442,17 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "not-started": (NotStarted, (_count, _key, _seconds, _reason, _text(2048))),
     "exited": (
         Exited,
-        (_count, _key, _seconds, _whole(0, 0xFFFF), _seconds, _seconds, _count, _count, _count, _count),
+        (_count, _key, _seconds, _whole(0, 0xFFFF), _seconds, _seconds, _count, _size, _count, _count),
     ),
     "ask": (Ask, (_text(32), _pairs(32, 4096))),
     "answer": (Answer, (_truth, _truth, _text(64 * 1024 * 1024))),
+    "fetch": (Fetch, (_name, _whole(0, 10**9), _text(16, allowed=PURPOSES.__contains__))),
+    "install": (Install, (_name, _text(1024), _text(16, allowed=is_base), _whole(0, TEXT_LIMIT))),
+    "remove": (Remove, (_name,)),
+    "restore": (Restore, (_name, _version)),
+    "versions": (ListVersions, (_name,)),
+    "edit-ended": (EditEnded, (_name,)),
+    "piece": (Piece, (_piece,)),
 }
 _NAMES = {shape: kind for kind, (shape, _) in _KINDS.items()}
 
@@ -399,3 +497,4 @@ FACTS: tuple[type[Any], ...] = (
     NotStarted,
     Exited,
 )
+EDITS: tuple[type[Any], ...] = (Fetch, Install, Remove, Restore, ListVersions, EditEnded)

@@ -1,0 +1,204 @@
+"""One client's business with a crontab: who may, which text comes, what is answered.
+
+Runs in a process of its own, which waits for disks, name services and slow clients so that the launcher
+does not. Knows the messages and whom they concern; what happens to files is installing's. Called by
+editing, after its fork.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from crond.launcher.config import Config
+from crond.launcher.installing import Changed, Crontab, Refused, mark
+from crond.launcher.permission import may_edit
+from crond.launcher.versions import digest_of
+from crond.link import Peer
+from crond.model.frames import SMALL_FRAME, BadFrame, FrameReader, frame
+from crond.model.messages import (
+    PIECE,
+    Answer,
+    BadMessage,
+    Edit,
+    EditEnded,
+    Fetch,
+    Install,
+    ListVersions,
+    Piece,
+    Remove,
+    Restore,
+    decode,
+    encode,
+)
+
+_RECEIVE = 256 * 1024
+
+#: Told the launcher: user, event and detail of a line in cron's log.
+Event = Callable[[str, str, str], None]
+
+
+class Gone(Exception):
+    """The client is no longer there, or is no client of ours; nobody is left to answer."""
+
+
+class Conversation:
+    """The business of the client behind `sock`, a blocking socket with a time limit."""
+
+    def __init__(self, sock: socket.socket, peer: Peer, config: Config, event: Event) -> None:
+        self._sock = sock
+        self._peer = peer
+        self._config = config
+        self._event = event
+
+    def hold(self, asked: Edit) -> bool:
+        """Do what is asked and answer it; True if a crontab is another now."""
+        try:
+            real = self._real()
+            if not may_edit(real.pw_name, real.pw_uid, self._config):
+                self._event(real.pw_name, "AUTH", "crontab command not allowed")
+                raise Refused("permission", f"you ({real.pw_name}) are not allowed to use this program")
+            return self._do(asked, real, Crontab(self._config, self._meant(asked.user, real)))
+        except Refused as refused:
+            self._say({"error": str(refused), "code": refused.code, **refused.more}, ok=False)
+        except OSError as error:
+            place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+            self._say({"error": f"{place}{error.strerror or error}", "code": "failed"}, ok=False)
+        except MemoryError:
+            self._say({"error": "the crontab is too large to be checked", "code": "failed"}, ok=False)
+        return False
+
+    # --- who -----------------------------------------------------------------------------------
+
+    def _real(self) -> pwd.struct_passwd:
+        try:
+            return pwd.getpwuid(self._peer.uid)
+        except KeyError:
+            raise Refused("permission", f"no account has your uid, {self._peer.uid}") from None
+
+    def _meant(self, name: str, real: pwd.struct_passwd) -> pwd.struct_passwd:
+        """Return the account whose crontab is meant. Its name becomes a file's, so it must be one."""
+        if name in ("", real.pw_name):
+            found = real
+        elif real.pw_uid != 0:
+            raise Refused("permission", "must be privileged to use -u")
+        else:
+            try:
+                found = pwd.getpwnam(name)
+            except (KeyError, ValueError):  # ValueError: what cannot be encoded
+                raise Refused("no_user", f"user '{name}' unknown") from None
+        if not _names_a_file(found.pw_name):
+            raise Refused("no_user", f"the name of user '{found.pw_name}' cannot be that of a crontab")
+        return found
+
+    # --- what ----------------------------------------------------------------------------------
+
+    def _do(self, asked: Edit, real: pwd.struct_passwd, crontab: Crontab) -> bool:
+        match asked:
+            case Fetch():
+                self._fetch(asked, real, crontab)
+            case ListVersions():
+                self._say({"user": crontab.user, "versions": [asdict(v) for v in crontab.versions.all()]})
+            case EditEnded():
+                self._event(real.pw_name, "END EDIT", crontab.user)
+                self._say({"user": crontab.user})
+            case Install(origin=origin, base=base, size=size):
+                self._say({"user": crontab.user, "dialect": self._config.dialect}, final=False)
+                text = self._text(size)
+                changed = crontab.install(text, base=base, by=mark("install", real, origin))
+                self._changed(changed, real, crontab, "REPLACE")
+                return True
+            case Restore(version=number):
+                changed = crontab.restore(number, by=mark("restore", real, f"version {number}"))
+                self._changed(changed, real, crontab, "REPLACE")
+                return True
+            case Remove():
+                kept = crontab.remove(by=mark("remove", real))
+                self._event(real.pw_name, "DELETE", crontab.user)
+                self._say({"user": crontab.user, "version": kept.number})
+                return True
+        return False
+
+    def _fetch(self, asked: Fetch, real: pwd.struct_passwd, crontab: Crontab) -> None:
+        event = {"list": "LIST", "edit": "BEGIN EDIT"}.get(asked.purpose)
+        if event is not None:
+            self._event(real.pw_name, event, crontab.user)
+        if asked.version:
+            found = crontab.versions.text(asked.version)
+            if found is None:
+                raise Refused("unknown", f"no version {asked.version} of {crontab.user}'s crontab is kept")
+            text: bytes | None = found[1]
+        else:
+            text = crontab.read()
+        if text is None:
+            raise Refused(
+                "none", f"no crontab for {crontab.user}", user=crontab.user, dialect=self._config.dialect
+            )
+        told = {"user": crontab.user, "dialect": self._config.dialect, "size": len(text)}
+        self._say({**told, "digest": digest_of(text)}, final=False)
+        for start in range(0, len(text), PIECE):
+            self._send(encode(Piece(text[start : start + PIECE])))
+
+    def _changed(self, changed: Changed, real: pwd.struct_passwd, crontab: Crontab, event: str) -> None:
+        self._event(real.pw_name, event, crontab.user)
+        self._say(
+            {
+                "user": crontab.user,
+                "version": changed.version.number,
+                "digest": changed.version.digest,
+                "problems": changed.problems,
+                "count": changed.count,
+            }
+        )
+
+    # --- the wire ------------------------------------------------------------------------------
+
+    def _text(self, size: int) -> bytes:
+        """Return `size` bytes of text from the client's pieces. Raises Refused, Gone."""
+        parts = []
+        for data in self._pieces():
+            parts.append(data)
+            size -= len(data)
+            if size < 0:
+                raise Refused("bad_request", "more text than was announced")
+            if size == 0:
+                break
+        return b"".join(parts)
+
+    def _pieces(self) -> Iterator[bytes]:
+        reader = FrameReader(SMALL_FRAME)
+        # A text of no bytes comes as one empty piece, so that there is always one to wait for.
+        while data := self._receive():
+            try:
+                for payload in reader.feed(data):
+                    piece: Piece = decode(payload, Piece)
+                    yield piece.data
+            except (BadFrame, BadMessage) as error:
+                raise Refused("bad_request", str(error)) from None
+        raise Gone
+
+    def _receive(self) -> bytes:
+        try:
+            return self._sock.recv(_RECEIVE)
+        except OSError:
+            raise Gone from None
+
+    def _say(self, body: dict[str, Any], *, ok: bool = True, final: bool = True) -> None:
+        self._send(encode(Answer(ok, final or not ok, json.dumps(body))))
+
+    def _send(self, payload: bytes) -> None:
+        try:
+            self._sock.sendall(frame(payload))
+        except OSError:
+            raise Gone from None
+
+
+def _names_a_file(name: str) -> bool:
+    """True if a crontab may be called `name`: one step of a path, and no name that a cron ignores."""
+    ignored = (".", "#")
+    return bool(name) and "/" not in name and "\0" not in name and not name.startswith(ignored)

@@ -1,0 +1,136 @@
+"""The processes that serve edits of crontabs: one short-lived child of the launcher for each client.
+
+Owns the fork, the limits of the child, and what it reports: lines for cron's log, and that a crontab was
+changed. The child is root, as we are; it is apart so that a parse of seconds, a slow disk or name service
+makes no job late. Called by clients, which hand their connection over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable
+
+from crond.launcher.config import Config
+from crond.launcher.conversation import Conversation, Gone
+from crond.launcher.installing import Refused
+from crond.launcher.kernel import name_process
+from crond.launcher.log import Log
+from crond.launcher.loop import HANDLED_SIGNALS, READ, Loop
+from crond.link import Peer
+from crond.model.messages import Edit
+
+#: A child may take this long (seconds), and this much of a processor.
+_LIFE = 60
+_PROCESSOR = 15
+#: A client that is silent for this long (seconds) is gone.
+_SILENCE = 10.0
+#: More than a crontab of the greatest length needs (bytes).
+_MEMORY = 2 * 1024 * 1024 * 1024
+_REPORT = 64 * 1024
+
+
+class Editing:
+    """Serves edits. `look` is called when a crontab was changed."""
+
+    def __init__(self, config: Config, *, loop: Loop, log: Log, look: Callable[[], None]) -> None:
+        self._config = config
+        self._loop = loop
+        self._log = log
+        self._look = look
+        self._busy: dict[int, int] = {}
+
+    @property
+    def busy(self) -> list[int]:
+        """The uids of the clients that are being served."""
+        return list(self._busy.values())
+
+    def serve(self, sock: socket.socket, peer: Peer, asked: Edit) -> None:
+        """Let a process serve `asked`, on a connection that is its alone from now on. Raises OSError."""
+        report, told = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            self._fork(sock, peer, asked, told)
+        except BaseException:
+            os.close(report)
+            raise
+        finally:
+            os.close(told)
+        self._busy[report] = peer.uid
+        self._loop.watch(report, READ, lambda _events: self._told(report))
+
+    def _fork(self, sock: socket.socket, peer: Peer, asked: Edit, told: int) -> None:
+        # Our handlers exist in the child, too: what is meant for it must not end in them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
+        try:
+            if os.fork() == 0:
+                _serve(sock, peer, self._config, asked, told)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
+
+    def _told(self, report: int) -> None:
+        """Take what a child reports; at its end, forget it."""
+        # One line is one write of less than PIPE_BUF bytes, so a read holds whole lines.
+        data = os.read(report, _REPORT)
+        if not data:
+            self._loop.forget(report)
+            del self._busy[report]
+            os.close(report)
+            return
+        for line in data.splitlines():
+            values = json.loads(line)
+            if values:
+                self._log.event(*values)
+            else:
+                self._look()
+
+
+def _serve(sock: socket.socket, peer: Peer, config: Config, asked: Edit, told: int) -> None:
+    """Be the child: never returns."""
+    try:
+        _be_apart({sock.fileno(), told})
+        sock.settimeout(_SILENCE)
+
+        def event(user: str, name: str, detail: str) -> None:
+            with contextlib.suppress(OSError):
+                os.write(told, json.dumps([user, name, detail]).encode() + b"\n")
+
+        changed = Conversation(sock, peer, config, event).hold(asked)
+        if changed:
+            os.write(told, b"[]\n")
+        os._exit(0)
+    except Gone:
+        pass
+    except BaseException as error:  # noqa: BLE001 - this process must never return into the loop
+        with contextlib.suppress(OSError):
+            text = f"{type(error).__name__}: {error}"[:1000]
+            os.write(
+                told,
+                json.dumps(["CRON", "ERROR", f"an edit of uid {peer.uid} failed: {text}"]).encode() + b"\n",
+            )
+    finally:
+        os._exit(1)
+
+
+def _be_apart(kept: set[int]) -> None:
+    """Hold nothing of the daemon's: its lock, its sockets, its signals; and be bounded."""
+    signal.set_wakeup_fd(-1)
+    for number in HANDLED_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGXCPU, _too_long)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.alarm(_LIFE)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in kept:
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+    resource.setrlimit(resource.RLIMIT_CPU, (_PROCESSOR, 2 * _PROCESSOR))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    name_process("crond-edit")
+
+
+def _too_long(_number: int, _frame: object) -> None:
+    raise Refused("failed", f"the crontab takes more than {_PROCESSOR} s to check")

@@ -1,0 +1,221 @@
+"""Changing a user's crontab in the spool: checked first, replaced as a whole, kept as a version.
+
+Owns what is written there and in which order, so that a power cut leaves the old text or the new. Knows
+no connection and logs nothing. May wait for a disk and parse for seconds: called by conversation, in a
+process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from crond.launcher.config import Config
+from crond.launcher.opening import USER_LIMIT
+from crond.launcher.versions import Mark, Version, Versions, digest_of
+from crond.model.crontab import parse_crontab
+from crond.model.messages import NO_TEXT
+
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+#: Nobody reads more; the count says how many there are.
+_PROBLEMS_TOLD = 1000
+
+
+class Refused(Exception):
+    """The change, or the look, is not made. `code` is for programs, `more` goes with the answer."""
+
+    def __init__(self, code: str, text: str, **more: Any) -> None:
+        super().__init__(text)
+        self.code = code
+        self.more = more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A change that was made: the version that it is kept as, and what the text's problems are."""
+
+    version: Version
+    problems: list[dict[str, Any]]
+    count: int
+
+
+class Crontab:
+    """The crontab of one account in the spool, and its versions."""
+
+    def __init__(self, config: Config, account: pwd.struct_passwd) -> None:
+        self._config = config
+        self._account = account
+        self.user = account.pw_name
+        self.path = os.path.join(config.spool, account.pw_name)
+        folder = os.path.join(config.state, "versions", str(account.pw_uid))
+        self.versions = Versions(folder, user=account.pw_name)
+
+    def read(self) -> bytes | None:
+        """Return the text as it is now, None if there is none. Raises Refused, OSError."""
+        found = self._current()
+        return None if found is None else found[0]
+
+    def install(self, text: bytes, *, base: str, by: Mark) -> Changed:
+        """Make `text` the crontab. `base`: as in the message Install. Raises Refused, OSError."""
+        changed = self._checked(text)
+        if any(problem["severity"] == "error" for problem in changed[0]):
+            raise Refused(
+                "invalid", "errors in crontab file, can't install", problems=changed[0], count=changed[1]
+            )
+        return self._replace(text, base=base, by=by, checked=changed)
+
+    def restore(self, number: int, *, by: Mark) -> Changed:
+        """Make version `number` the crontab again, errors and all: it was obeyed before. Raises as above."""
+        found = self.versions.text(number)
+        if found is None:
+            raise Refused("unknown", f"no version {number} of {self.user}'s crontab is kept")
+        version, text = found
+        if version.mark.action == "remove":
+            raise Refused("no_text", f"version {number} is a removal; restore an earlier one")
+        return self._replace(text, base="", by=by, checked=self._checked(text))
+
+    def remove(self, *, by: Mark) -> Version:
+        """Remove the crontab, of which the versions stay. Raises Refused, OSError."""
+        with self._spool() as spool, self.versions.locked():
+            self._keep_what_is_there()
+            kept = self.versions.keep(b"", by)
+            try:
+                os.unlink(self.user, dir_fd=spool)
+            except FileNotFoundError:
+                self.versions.drop(kept.number)
+                raise Refused("none", f"no crontab for {self.user}") from None
+            except OSError:
+                self.versions.drop(kept.number)
+                raise
+            os.fsync(spool)
+            self.versions.trim()
+        return kept
+
+    # --- the text ------------------------------------------------------------------------------
+
+    def _checked(self, text: bytes) -> tuple[list[dict[str, Any]], int]:
+        """Return the problems of `text`, errors first if there are too many to tell, and their number."""
+        table = parse_crontab(
+            text,
+            privileged=self._account.pw_uid == 0,
+            dialect=self._config.dialect,
+            extensions=True,
+        )
+        problems = table.problems
+        if len(problems) > _PROBLEMS_TOLD:
+            problems = (table.errors or problems)[:_PROBLEMS_TOLD]
+        return [asdict(problem) for problem in problems], len(table.problems)
+
+    def _replace(
+        self, text: bytes, *, base: str, by: Mark, checked: tuple[list[dict[str, Any]], int]
+    ) -> Changed:
+        with self._spool() as spool, self.versions.locked():
+            before = self._keep_what_is_there()
+            if base and base != (NO_TEXT if before is None else digest_of(before)):
+                raise Refused("changed", f"{self.user}'s crontab was changed meanwhile")
+            # First: a text that is obeyed is always one that is kept.
+            kept = self.versions.keep(text, by)
+            try:
+                self._put(spool, text)
+            except OSError:
+                self.versions.drop(kept.number)
+                raise
+            self.versions.trim()
+        return Changed(version=kept, problems=checked[0], count=checked[1])
+
+    def _keep_what_is_there(self) -> bytes | None:
+        """Keep a text that was put there by hand; return the text. What is no crontab is not kept."""
+        try:
+            found = self._current()
+        except Refused:
+            return None
+        if found is None:
+            return None
+        text, status = found
+        newest = self.versions.all()
+        if not newest or newest[0].digest != digest_of(text) or newest[0].mark.action == "remove":
+            name = _name_of(status.st_uid)
+            mark = Mark(action="by hand", by=name, uid=status.st_uid, origin="", at=status.st_mtime)
+            self.versions.keep(text, mark)
+        return text
+
+    # --- the spool -----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _spool(self) -> Iterator[int]:
+        """The spool's folder, made if there is none; one that others may write to is not used."""
+        folder = self._config.spool
+        with contextlib.suppress(FileExistsError):
+            os.makedirs(folder, 0o700)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            found = os.fstat(fd)
+            # Debian's is 1730: its own group makes files there, but takes nobody else's away.
+            shared = found.st_mode & 0o002 or (found.st_mode & 0o020 and not found.st_mode & stat.S_ISVTX)
+            if found.st_uid != os.geteuid() or shared:
+                raise Refused("failed", f"{folder}: others can write there, so nothing is installed")
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _current(self) -> tuple[bytes, os.stat_result] | None:
+        try:
+            fd = os.open(self.path, _READ)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._odd(os.strerror(error.errno or 0)) from None
+        with open(fd, "rb") as file:
+            found = os.fstat(fd)
+            # Whoever could place a link there must not be shown another's file.
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+                raise self._odd("not a file of its own")
+            if found.st_uid not in (0, self._account.pw_uid):
+                raise self._odd("it belongs to somebody else")
+            text = file.read(USER_LIMIT + 1)
+        if len(text) > USER_LIMIT:
+            raise self._odd("too long")
+        return text, found
+
+    def _odd(self, why: str) -> Refused:
+        return Refused("odd", f"{self.path}: {why}; install a crontab to replace it")
+
+    def _put(self, spool: int, text: bytes) -> None:
+        """Write `text` aside, under a name that every cron ignores, and let it take the file's place."""
+        aside = f".crontabx.{self._account.pw_uid}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(aside, dir_fd=spool)
+        fd = os.open(aside, _WRITE, 0o600, dir_fd=spool)
+        try:
+            with open(fd, "wb") as file:
+                file.write(text)
+                file.flush()
+                if os.geteuid() == 0:
+                    os.fchown(fd, self._account.pw_uid, self._account.pw_gid)
+                os.fchmod(fd, 0o600)
+                os.fsync(fd)
+            os.rename(aside, self.user, src_dir_fd=spool, dst_dir_fd=spool)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(aside, dir_fd=spool)
+            raise
+        os.fsync(spool)
+
+
+def mark(action: str, by: pwd.struct_passwd, origin: str = "") -> Mark:
+    """Return the mark of a change that `by` makes now."""
+    return Mark(action=action, by=by.pw_name, uid=by.pw_uid, origin=origin, at=time.time())
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
