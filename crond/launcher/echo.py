@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from crond.launcher import kernel
 from crond.launcher.attempts import Attempt
+from crond.launcher.holes import data_from, left_out, read
 from crond.launcher.log import Log
 from crond.launcher.loop import READ, Loop, Timer
 from crond.launcher.outlet import Outlet
@@ -141,9 +142,20 @@ class Echo:
 
     def _read(self, tail: _Tail) -> bool:
         """Cut the next piece of the file into lines; False at its end."""
-        data = os.read(tail.fd, _PIECE)
+        offset = os.lseek(tail.fd, 0, os.SEEK_CUR)
+        begin = data_from(tail.fd, offset, os.fstat(tail.fd).st_size)
+        if begin > offset:
+            os.lseek(tail.fd, begin, os.SEEK_SET)
+            tail.lines.extend([tail.partial] if tail.partial else [])
+            tail.lines.append(left_out(begin - offset).rstrip(b"\n"))
+            tail.partial = b""
+            return True
+        data = read(tail.fd, offset, _PIECE)
+        if data is None:
+            return True  # dropped while we read: the next call goes around it
         if not data:
             return False
+        os.lseek(tail.fd, len(data), os.SEEK_CUR)
         *lines, tail.partial = (tail.partial + data).split(b"\n")
         tail.lines.extend(lines)
         if len(tail.partial) >= _PIECE:

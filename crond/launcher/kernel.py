@@ -1,8 +1,8 @@
-"""The few system calls that Python has no name for: prctl and inotify, through ctypes.
+"""The few system calls that Python has no name for: prctl, inotify and fallocate, through ctypes.
 
 Owns the numbers of the kernel's interface. Knows nothing of crontabs or jobs. Everything here is a
-hastener or a nicety: where ctypes or a call is missing, `None` or False says so and crond works
-without. Called by main (names itself, adopts orphans), watching (crontabs) and echo (outputs).
+hastener or a nicety: where ctypes or a call is missing, `None`, False or ENOSYS says so and crond works
+without. Called by main (names itself, adopts orphans), watching (crontabs), echo and trimming (outputs).
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ IN_ONLYDIR = 0x01000000
 
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
+_FALLOC_FL_KEEP_SIZE = 1
+_FALLOC_FL_PUNCH_HOLE = 2
 _HEADER = struct.Struct("iIII")
 
 
@@ -46,6 +48,18 @@ def name_process(name: str) -> None:
 def adopt_orphans() -> bool:
     """Become the parent of descendants whose own parent has ended. True if the kernel agreed."""
     return _libc is not None and _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def punch_hole(fd: int, offset: int, length: int) -> None:
+    """Give back the blocks of these bytes of a file; they read as NULs, its size stays. Raises OSError."""
+    # glibc's plain fallocate may take 32 bits; musl's takes 64, and it has no other.
+    call = getattr(_libc, "fallocate64", None) or getattr(_libc, "fallocate", None)
+    if call is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    mode = _FALLOC_FL_PUNCH_HOLE | _FALLOC_FL_KEEP_SIZE
+    if call(fd, mode, ctypes.c_int64(offset), ctypes.c_int64(length)) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 class Inotify:

@@ -132,7 +132,7 @@ class Launcher:
                 if attempt is not None and attempt.running:
                     self.on_stop(attempt)
             case Forget(attempt=key):
-                self._forget(key)
+                self.attempts.forget(key)
             case Ack(number=number):
                 self.facts.acknowledge(number)
             case Heartbeat():  # that it came was its message
@@ -267,14 +267,6 @@ class Launcher:
             self._log.event(attempt.user, "ERROR", detail)
         self._tell_not_started(attempt.key, _REASONS[trouble.stage], detail)
         return detail
-
-    def _forget(self, key: str) -> None:
-        attempt = self.attempts.get(key)
-        if not self.attempts.forget(key):
-            return
-        owners = self._outputs.owners_of(key) if attempt is None else [attempt.uid]
-        for uid in owners:
-            self._outputs.remove(uid, key)
 
     # --- telling -------------------------------------------------------------------------------
 

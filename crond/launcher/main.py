@@ -17,8 +17,10 @@ import time
 from collections.abc import Sequence
 
 from crond.launcher.accounts import Account, Accounts, own_account
+from crond.launcher.assistants import Assistants
 from crond.launcher.attempts import Attempt
 from crond.launcher.boottime import boot_token, first_of_boot
+from crond.launcher.bounding import Bounding
 from crond.launcher.clients import Clients
 from crond.launcher.closing import Closing
 from crond.launcher.config import Config
@@ -178,6 +180,16 @@ class _Daemon:
             editing=Editing(config, loop=self._loop, log=self._log, look=self._look),
             log=self._log,
         )
+        self._assistants = Assistants(config.package, loop=self._loop, log=self._log, spawner=self._spawner)
+        bounding = Bounding(
+            config.max_size,
+            loop=self._loop,
+            log=self._log,
+            outputs=self._outputs,
+            assistants=self._assistants,
+        )
+        self._launcher.on_started.append(bounding.started)
+        self._launcher.on_ended.append(bounding.ended)
         self._echo: Echo | None = None
         if config.echo and self._lines is not None:
             self._echo = Echo(loop=self._loop, log=self._log, outlet=self._lines, outputs=self._outputs)

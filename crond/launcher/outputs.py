@@ -1,7 +1,8 @@
 """The output files of attempts: one each, written by the job itself, owned by us.
 
 Owns STATE/outputs/UID/KEY: making, measuring, opening for readers, removing, and the reserve of free
-space. Nobody else opens one by its path. Must not know what an attempt is beyond its key.
+space; and KEY.job beside it, a link that leads nowhere, whose text is the job. Only the trimmer and a
+prune open one by its path, too. Must not know what an attempt is beyond its key.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 import time
 
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+#: What the name of a label has beyond that of its output.
+LABEL = ".job"
 #: New attempts get no file when less than this is free (bytes), or a twentieth of a small disk.
 RESERVE = 64 * 1024 * 1024
 
@@ -66,9 +69,16 @@ class Outputs:
         except OSError:
             return None
 
+    def label(self, uid: int, key: str, job: str) -> None:
+        """Say beside the output of `key` which job it is of, for those who prune in a later life."""
+        # A link takes its text whole or not at all, and an inode is all that it needs.
+        with contextlib.suppress(OSError, ValueError):
+            os.symlink(os.fsencode(job), os.fsencode(self.path(uid, key) + LABEL))
+
     def remove(self, uid: int, key: str) -> None:
-        with contextlib.suppress(OSError):
-            os.unlink(self.path(uid, key))
+        for path in (self.path(uid, key), self.path(uid, key) + LABEL):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
 
     def owners_of(self, key: str) -> list[int]:
         """Return under which uids a file of `key` lies: for attempts of an earlier life."""

@@ -52,7 +52,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Nobody will ask for `attempt` again: its record and its output may go."""
+    """The scheduler will not ask for `attempt` again: its record may go. Its output stays until it is pruned."""
 
     attempt: str
 
