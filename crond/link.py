@@ -15,7 +15,7 @@ from typing import Any
 from crond.model.frames import BadFrame, FrameReader, frame
 from crond.model.messages import BadMessage, Message, decode, encode
 
-_RECEIVE = 256 * 1024
+_RECEIVE = 64 * 1024
 
 
 class LinkClosed(OSError):
