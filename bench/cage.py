@@ -94,6 +94,11 @@ class Cage:
             said = (self.folder / "log").read_text(errors="replace") if (self.folder / "log").exists() else ""
             raise CageError(said.strip()[-2000:] or "the daemon ended and said nothing")
 
+    def require_no_mail(self) -> None:
+        """Raise CageError if the daemon called sendmail: its figures would contain that."""
+        if (self.folder / "mailed").exists():
+            raise CageError(f"{self.folder.name}: the daemon sends mail, so its figures would not compare")
+
     def close(self) -> None:
         """End the daemon and everything else in the cage, and wait until all are gone."""
         if self._process.stdin is not None:

@@ -9,9 +9,16 @@ for group in $2; do
 done
 owner=$3
 shift 3
-for place in /run /var/spool/cron; do
+# All of /var/spool and /var/mail, not only cron's: a daemon that mails would reach the host through them.
+for place in /run /var/spool /var/mail /var/log; do
     [ ! -d "$place" ] || mount -t tmpfs -o mode=755 bench "$place"
 done
+# Nobody is to mail, since that would be measured as well; whoever tries is found out by the mark it leaves.
+if [ -e /usr/sbin/sendmail ]; then
+    printf '#!/bin/sh\necho "$*" >>"%s/mailed"\n' "$folder" >"$folder/sendmail"
+    chmod 755 "$folder/sendmail"
+    mount --bind "$folder/sendmail" "$(readlink -f /usr/sbin/sendmail)"
+fi
 # All of /etc, since a file mounted over another is gone as soon as somebody outside replaces that one.
 mount -t tmpfs -o mode=755 bench "$folder/etc"
 cp -a /etc/. "$folder/etc/"

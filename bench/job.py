@@ -35,10 +35,13 @@ class Job:
     program: pathlib.Path
     kind: str
 
-    def crontab(self, count: int, notes: pathlib.Path) -> str:
-        """Return a crontab of `count` jobs that are due every minute, mail nothing and append to `notes`."""
+    def crontab(self, count: int, notes: pathlib.Path, *, no_mail: str) -> str:
+        """Return a crontab of `count` jobs that are due every minute and append to `notes`.
+
+        `no_mail` is its first line.
+        """
         lines = [f"* * * * * {self.program} {number} {notes}" for number in range(count)]
-        return "\n".join(['MAILTO=""', *lines]) + "\n"
+        return "\n".join([no_mail, *lines]) + "\n"
 
 
 def make_job(folder: pathlib.Path) -> Job:

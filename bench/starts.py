@@ -155,7 +155,7 @@ class Measurement:
     def _start(self, peer: Peer, opened: ExitStack) -> Cage:
         place = self._places[peer.name]
         place.mkdir(mode=0o755)
-        crontab = self._job.crontab(self._count, self._notes[peer.name])
+        crontab = self._job.crontab(self._count, self._notes[peer.name], no_mail=peer.no_mail)
         command = peer.command(place)
         cage = Cage(place, owner=self._owner, crontab=crontab, command=command, cwd=ROOT)
         opened.callback(cage.close)
@@ -176,6 +176,7 @@ class Measurement:
             time.sleep(0.25)
         time.sleep(0.5)  # what a daemon does about the last end is its cost too
         for name, cage in cages.items():
+            cage.require_no_mail()
             cpu[name] += cage.cpu()
         others = (busy + _busy() - sum(cpu.values())) / (time.monotonic() - began)
         found = [
