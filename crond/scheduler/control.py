@@ -131,6 +131,7 @@ class Control:
             if client.waits_for == run.id:
                 client.waits_for = None
                 self._answer(client, {"run": shown(run)}, final=True)
+                self._close_if_done(client)
 
     # --- requests ----------------------------------------------------------------------------------------
 
