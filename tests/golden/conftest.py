@@ -1,0 +1,9 @@
+"""The flag that writes stories anew."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write stories as they come out now")
