@@ -177,3 +177,12 @@ def duration(seconds: float) -> str:
             rest = whole % size // part
             return f"{whole // size} {large}" + (f" {rest} {small}" if rest else "")
     return f"{whole} s"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people say it, in units of 1024: `512 B`, `3.4 KB`, `12 MB`."""
+    if count < 1024:
+        return f"{count} B"
+    power = min((count.bit_length() - 1) // 10, 4)
+    amount = count / 1024**power
+    return f"{amount:.1f} {' KMGT'[power]}B" if amount < 10 else f"{amount:.0f} {' KMGT'[power]}B"

@@ -21,6 +21,7 @@ from crond.launcher.editing import Editing
 from crond.launcher.log import Ending, Log
 from crond.launcher.loop import READ, Loop, Timer
 from crond.launcher.outputs import Outputs
+from crond.launcher.sweeps import NotNow, Sweeps
 from crond.link import Link, LinkClosed, Peer, peer_of
 from crond.model.frames import frame
 from crond.model.messages import EDITS, Answer, Ask, BadMessage, Edit, encode, is_attempt_key
@@ -57,10 +58,12 @@ class Clients:
         attempts: Attempts,
         outputs: Outputs,
         editing: Editing,
+        sweeps: Sweeps,
         log: Log,
     ) -> None:
         self._config = config
         self._editing = editing
+        self._sweeps = sweeps
         self._listening = listening
         self._loop = loop
         self._attempts = attempts
@@ -154,10 +157,14 @@ class Clients:
 
     def _reply(self, client: _Client, ask: Ask) -> None:
         client.timer.cancel()
-        key = dict(ask.arguments).get("attempt", "")
+        arguments = dict(ask.arguments)
+        key = arguments.get("attempt", "")
+        if ask.verb == "prune":
+            self._prune(client, arguments)
+            return
         if ask.verb != "logs" or not is_attempt_key(key):
             self._refuse(
-                client, "bad_request", "logs, with the key of an attempt, is all that is answered here"
+                client, "bad_request", "logs, with the key of an attempt, and prune are answered here"
             )
             return
         uid = self._readable_uid(client.peer, key)
@@ -177,6 +184,14 @@ class Clients:
                 os.close(output)
         if running:
             client.follows = key
+        else:
+            self._close(client)
+
+    def _prune(self, client: _Client, arguments: dict[str, str]) -> None:
+        try:
+            self._sweeps.serve(client.link.sock, client.peer, arguments)
+        except NotNow as refused:
+            self._refuse(client, refused.code, str(refused))
         else:
             self._close(client)
 

@@ -45,6 +45,7 @@ from crond.launcher.scheduler_process import SchedulerProcess, scheduler_argumen
 from crond.launcher.spawn import Spawner
 from crond.launcher.spool import Spool
 from crond.launcher.stopping import Stopping
+from crond.launcher.sweeps import Sweeps
 from crond.model.entry import random_delay_factor
 from crond.model.messages import PROTOCOL, Hello, TableRefused
 
@@ -171,22 +172,23 @@ class _Daemon:
         )
         self._stopping.on_done = self._closing.look
         self._launcher.on_stop = self._stopping.stop
+        assistants = Assistants(config.package, loop=self._loop, log=self._log, spawner=self._spawner)
         clients = Clients(
             listen(config.run, "launcher.sock"),
             config=config,
             loop=self._loop,
             attempts=self._launcher.attempts,
             outputs=self._outputs,
+            sweeps=Sweeps(config, loop=self._loop, log=self._log, assistants=assistants),
             editing=Editing(config, loop=self._loop, log=self._log, look=self._look),
             log=self._log,
         )
-        self._assistants = Assistants(config.package, loop=self._loop, log=self._log, spawner=self._spawner)
         bounding = Bounding(
             config.max_size,
             loop=self._loop,
             log=self._log,
             outputs=self._outputs,
-            assistants=self._assistants,
+            assistants=assistants,
         )
         self._launcher.on_started.append(bounding.started)
         self._launcher.on_ended.append(bounding.ended)
