@@ -46,6 +46,9 @@ class Settings:
     keep_days: float = 30
     keep_runs: int = 1000
     total_size: str | int = "2G"
+    url: str | None = None
+    history_days: float = 365
+    history_runs: int = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,13 @@ def _path(value: Any) -> str | None:
     if not value.startswith("/"):
         return "must be an absolute path"
     return "must not contain a NUL" if "\0" in value else None
+
+
+def _url(value: Any) -> str | None:
+    # Only the recorder knows what a database is; what it cannot use it says in the log.
+    if not isinstance(value, str):
+        return "must be a string"
+    return None if "://" in value else "must be a URL, such as sqlite:////var/lib/history.db"
 
 
 def _account(value: Any) -> str | None:
@@ -268,6 +278,35 @@ SETTINGS: tuple[Setting, ...] = (
         files=True,
         text="What all outputs together may take on the disk. Of more, the oldest are removed. 0: no limit. "
         "All limits hold for what exists already, too: the daemon looks when it comes up and each hour.",
+    ),
+    Setting(
+        section="history",
+        key="url",
+        kind="URL of a database",
+        check=_url,
+        default='"sqlite:///STATE/history/history.db"',
+        files=True,
+        text="Where the history of runs is kept: `sqlite:////absolute/path`, "
+        "`postgresql://user:password@host/database` or `mariadb://user:password@host/database`. A file with "
+        "a password is for the account alone: owner root, group of the account, mode 0640.",
+    ),
+    Setting(
+        section="history",
+        key="history_days",
+        kind="days, 0 to 36500",
+        check=_number(0, 36500, "days", whole=False),
+        default="365",
+        files=True,
+        text="Runs that began so long ago are removed from the history. 0: no limit.",
+    ),
+    Setting(
+        section="history",
+        key="history_runs",
+        kind="number, 0 to 1000000000",
+        check=_number(0, 1_000_000_000, "runs", whole=True),
+        default="100000",
+        files=True,
+        text="Of each job so many runs stay in the history, the newest. 0: no limit.",
     ),
 )
 

@@ -53,6 +53,7 @@ LAYERS = {
     "scheduler": Layer(
         {"model", "core", "ports", "link", "zones"}, LIGHT, lazy_rooms=frozenset({"calendars"})
     ),
+    "recorder": Layer({"model", "link", "settings"}, STDLIB | {"alembic", "sqlalchemy"}),
     "calendars": Layer({"model", "core", "ports"}, STDLIB - HEAVY | {"croniter", "holidays"}),
     "api": Layer({"model", "core", "zones", "calendars"}, LIGHT),
     "settings": Layer(set(), STDLIB),
@@ -64,7 +65,7 @@ LAYERS = {
     ),
 }
 #: The client may use every room below it, but of the programs only what they publish.
-CLIENT_NEVER = {"scheduler"}
+CLIENT_NEVER = {"recorder", "scheduler"}
 CLIENT_OF_LAUNCHER = {"crond.launcher.config", "crond.launcher.boot"}
 CLIENT_OUTSIDE = STDLIB | {"click", "psutil", "rich"}
 
@@ -196,6 +197,9 @@ def test_every_room_has_a_layer() -> None:
         ("scheduler", "from crond.calendars import days"),
         ("scheduler", "import croniter"),
         ("settings", "from crond.model import run"),
+        ("scheduler", "import sqlalchemy"),
+        ("recorder", "from crond.scheduler.journal import FileJournal"),
+        ("recorder", "from crond.core.engine import Engine"),
     ],
 )
 def test_the_guard_sees(room: str, source: str) -> None:

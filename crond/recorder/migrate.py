@@ -1,0 +1,77 @@
+"""Migrations: which revision of the schema a database has, and bringing it to ours.
+
+Each is run under a lock, since several recorders may share a database, and can be repeated where it was
+cut short. A database of a later program is left alone. Alembic is loaded only if there is something to do.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sqlalchemy import Connection, column, inspect, select, table, text
+
+from crond.recorder.schema import HEAD, REVISIONS, VERSION_TABLE
+
+#: What recorders agree on to lock: any number, any word.
+_LOCK_NUMBER, _LOCK_NAME, _LOCK_WAIT = 7_230_517, "crontabx migration", 60
+
+
+class NewerSchema(Exception):
+    """The database belongs to a later crontabx; the text says so."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(
+            f"the database has schema {revision}, which a newer crontabx made; this one knows up to {HEAD}"
+            " and leaves it alone"
+        )
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of the schema that is there, None if there is none. Raises NewerSchema."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
+    if found is not None and found not in REVISIONS:
+        raise NewerSchema(str(found))
+    return found
+
+
+def upgrade(connection: Connection) -> bool:
+    """Bring the schema to HEAD in the connection's transaction; False if it was there. Raises NewerSchema."""
+    if revision_of(connection) == HEAD:
+        return False
+    _lock(connection)
+    try:
+        # Again: another recorder may have done it while we waited for the lock.
+        if (before := revision_of(connection)) != HEAD:
+            _run(connection, HEAD)
+        return before != HEAD
+    finally:
+        _unlock(connection)
+
+
+def _run(connection: Connection, revision: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", os.path.join(os.path.dirname(__file__), "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def _lock(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
+    elif connection.dialect.name in ("mysql", "mariadb"):
+        held = connection.scalar(
+            text("SELECT GET_LOCK(:name, :wait)"), {"name": _LOCK_NAME, "wait": _LOCK_WAIT}
+        )
+        if held != 1:
+            raise TimeoutError("another recorder is migrating the database")
+
+
+def _unlock(connection: Connection) -> None:
+    # Those of PostgreSQL and SQLite end with the transaction.
+    if connection.dialect.name in ("mysql", "mariadb"):
+        connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK_NAME})

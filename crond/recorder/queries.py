@@ -1,0 +1,259 @@
+"""Queries: what the history is asked, for the eyes of one uid. Reads, and changes nothing.
+
+Users see runs that are theirs; root and the daemon's own account see all of this daemon's. Each query is
+served by an index and bounded, whatever the size of the history. Called by the server's threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, or_, select
+
+from crond.recorder import views
+from crond.recorder.schema import attempts, crontabs, feeds, intervals, jobs, runs
+
+FAILURES = ("failed", "could_not_start", "lost")
+OUTCOMES = ("success", "failed", "stopped", "could_not_start", "skipped", "lost")
+MINUTE = 60_000_000
+_CANDIDATES = 20
+_LEAST = 4
+_HEX = frozenset("0123456789abcdef")
+
+
+class Refusal(Exception):
+    """A question that cannot be answered; `code` is one of the words that clients know."""
+
+    def __init__(self, code: str, text: str, candidates: list[str] | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+        self.candidates = candidates or []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which runs are meant. Times are microseconds; a run is in if it began in [since, until)."""
+
+    job: str | None = None
+    outcomes: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
+    slowest: bool = False
+    count: int = 20
+
+
+@dataclass(slots=True)
+class Queries:
+    """One look at the history of the feed with `token` by `uid`."""
+
+    connection: Connection
+    token: str
+    uid: int
+    everything: bool
+    feed: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = self.connection.scalar(select(feeds.c.id).where(feeds.c.token == self.token))
+        # No feed has number 0: nothing was recorded yet.
+        self.feed = 0 if found is None else int(found)
+
+    # --- questions ---------------------------------------------------------------------------------------
+
+    def history(self, wanted: Filter) -> dict[str, Any]:
+        """The runs that are `wanted`, newest or slowest first, and whether there are more."""
+        rows = self.rows(wanted, self._job(wanted.job) if wanted.job is not None else None)
+        return {"runs": [views.run(row) for row in rows[: wanted.count]], "more": len(rows) > wanted.count}
+
+    def show(self, text: str) -> dict[str, Any]:
+        """One run with all its attempts, and the version of the crontab it stood in."""
+        row = self._run(text)
+        of_run = (attempts.c.feed == self.feed) & (attempts.c.run == row.id)
+        tried = self.connection.execute(select(attempts).where(of_run).order_by(attempts.c.number))
+        shown = {**views.run(row), "attempts_detail": [views.attempt(one) for one in tried]}
+        return {"run": shown, "crontab": self._version(row.crontab, row.began)}
+
+    def why(self, text: str, instant: int | None, upto: int | None) -> dict[str, Any]:
+        """What is known of `instant` of a job: its runs, what kept it, and what was before and after."""
+        job = self._job(text)
+        if instant is None:
+            newest = self.rows(Filter(count=1), job)
+            if not newest:
+                raise Refusal("unknown", f"no run of {job.job} is recorded")
+            instant = int(newest[0].instant)
+        upto = instant + MINUTE if upto is None else upto
+        mine = self._mine(job)
+        at = select(runs).where(*mine, runs.c.instant >= instant, runs.c.instant < upto)
+        before = select(runs).where(*mine, runs.c.instant < instant).order_by(runs.c.instant.desc())
+        after = select(runs).where(*mine, runs.c.instant >= upto).order_by(runs.c.instant)
+        found = self._shaped(at.order_by(runs.c.instant, runs.c.ordinal).limit(100), "instant")
+        earlier, later = (self._shaped(one.limit(1), "instant") for one in (before, after))
+        first = select(runs.c.began).where(runs.c.feed == self.feed).order_by(runs.c.began).limit(1)
+        known = next((row.crontab for row in (*found, *earlier, *later) if row.crontab), "")
+        return {
+            "job": job.job,
+            "instant": views.iso(instant),
+            "runs": [views.run(row) for row in found],
+            "intervals": self.overlapping(instant, upto),
+            "crontab": self._version(known, instant),
+            "before": views.run(earlier[0]) if earlier else None,
+            "after": views.run(later[0]) if later else None,
+            "recorded_since": views.iso(self.connection.scalar(first)),
+        }
+
+    def overlapping(self, since: int | None, until: int | None, count: int = 100) -> list[dict[str, Any]]:
+        """The intervals that overlap [since, until), newest first."""
+        wanted = select(intervals).where(intervals.c.feed == self.feed)
+        if since is not None:
+            wanted = wanted.where(intervals.c.ended > since)
+        if until is not None:
+            wanted = wanted.where(intervals.c.began < until)
+        rows = self.connection.execute(wanted.order_by(intervals.c.ended.desc()).limit(count))
+        return [views.interval(row) for row in rows]
+
+    def known_jobs(self) -> dict[str, Any]:
+        """Every job that this uid may see, with its newest run."""
+        shown = []
+        for job in self.visible_jobs():
+            newest = self.rows(Filter(count=1), job)
+            if newest:
+                last = views.run(newest[0])
+                shown.append({"job": job.job, "owner": last["owner"], "uid": job.uid, "last": last})
+        return {"jobs": shown}
+
+    # --- rows --------------------------------------------------------------------------------------------
+
+    def rows(self, wanted: Filter, job: Any | None) -> list[Any]:
+        """Return the rows of `wanted`, one more than its count if there are more."""
+        if len(wanted.outcomes) <= 1:
+            return self._shaped(self._chosen(wanted, job, wanted.outcomes), _order(wanted), newest=True)
+        # One look into the index per outcome: an OR of them would sort all that ever failed.
+        found = [
+            row
+            for outcome in wanted.outcomes
+            for row in self._shaped(self._chosen(wanted, job, (outcome,)), _order(wanted), newest=True)
+        ]
+        found.sort(key=attrgetter(_order(wanted)), reverse=True)
+        return found[: wanted.count + 1]
+
+    def _chosen(self, wanted: Filter, job: Any | None, outcomes: tuple[str, ...]) -> Select[Any]:
+        chosen = select(runs).where(*self._mine(job), *(runs.c.outcome == outcome for outcome in outcomes))
+        if wanted.since is not None:
+            chosen = chosen.where(runs.c.began >= wanted.since)
+        if wanted.until is not None:
+            chosen = chosen.where(runs.c.began < wanted.until)
+        if wanted.slowest:
+            chosen = chosen.where(runs.c.duration.is_not(None))
+        return chosen.order_by(runs.c[_order(wanted)].desc()).limit(wanted.count + 1)
+
+    def _mine(self, job: Any | None) -> list[Any]:
+        """What every look at runs is limited by."""
+        conditions = [runs.c.feed == self.feed]
+        if job is not None:
+            conditions.append(runs.c.job == job.id)
+        if not self.everything:
+            conditions.append(runs.c.uid == self.uid)
+        return conditions
+
+    def _shaped(self, chosen: Select[Any], order: str, *, newest: bool = False) -> list[Any]:
+        """Return the `chosen` few with all that a run is shown with.
+
+        Chosen first, joined then: a planner that begins with another table would look at every run.
+        """
+        few = chosen.subquery("few")
+        key = few.c[order]
+        shaped = (
+            select(
+                *(column for column in few.c if column.name not in ("feed", "job")),
+                jobs.c.job,
+                feeds.c.host,
+                *(attempts.c[name] for name in _OF_ATTEMPT),
+            )
+            .join_from(few, jobs, jobs.c.id == few.c.job)
+            .join(feeds, feeds.c.id == few.c.feed)
+            .outerjoin(
+                attempts,
+                and_(
+                    attempts.c.feed == few.c.feed,
+                    attempts.c.run == few.c.id,
+                    attempts.c.number == few.c.attempt,
+                ),
+            )
+            .order_by(key.desc() if newest else key)
+        )
+        return list(self.connection.execute(shaped))
+
+    # --- names -------------------------------------------------------------------------------------------
+
+    def visible_jobs(self) -> list[Any]:
+        """Return the rows of all jobs that this uid may see."""
+        return list(self.connection.execute(self._visible().order_by(jobs.c.job)))
+
+    def named(self, text: str) -> Any:
+        """Return the row of the job that `text` names. Raises Refusal."""
+        return self._job(text)
+
+    def _visible(self) -> Select[Any]:
+        wanted = select(jobs).where(jobs.c.feed == self.feed)
+        return wanted if self.everything else wanted.where(jobs.c.uid == self.uid)
+
+    def _job(self, text: str) -> Any:
+        """The job that `text` names: OWNER/NAME, NAME, or the beginning of either."""
+        begins = or_(
+            jobs.c.job.startswith(text, autoescape=True), jobs.c.name.startswith(text, autoescape=True)
+        )
+        for condition in (jobs.c.job == text, jobs.c.name == text, begins if text else None):
+            if condition is None:
+                continue
+            found = list(self.connection.execute(self._visible().where(condition).limit(1000)))
+            # SQLite's LIKE does not tell capitals from small letters.
+            matches = [job for job in found if job.job.startswith(text) or job.name.startswith(text)]
+            if len(matches) == 1:
+                return matches[0]
+            if matches:
+                names = sorted(job.job for job in matches)
+                raise Refusal("ambiguous", f"{text!r} may be {len(names)} jobs", names[:_CANDIDATES])
+        raise Refusal("unknown", f"no run of a job {text!r} is recorded")
+
+    def _run(self, text: str) -> Any:
+        """The run whose id, or the id of whose attempt, `text` is or begins."""
+        identity = text.partition(".")[0]
+        condition = runs.c.id == identity
+        if len(identity) >= _LEAST and set(identity) <= _HEX:
+            # A range: LIKE would not use the index everywhere. Ids are hexadecimal, and g comes after f.
+            condition = and_(runs.c.id >= identity, runs.c.id < identity + "g")
+        found = self._shaped(select(runs).where(*self._mine(None), condition).limit(_CANDIDATES + 1), "id")
+        exact = [row for row in found if row.id == identity] or found
+        if len(exact) > 1:
+            raise Refusal(
+                "ambiguous", f"{text!r} may be several runs", [row.id for row in exact][:_CANDIDATES]
+            )
+        if not exact:
+            raise Refusal("unknown", f"no run {text!r} is recorded")
+        return exact[0]
+
+    def _version(self, digest: str, moment: int) -> dict[str, Any] | None:
+        """The version of the crontab whose version `digest` is, that was in force at `moment`."""
+        if not digest:
+            return None
+        of_feed = crontabs.c.feed == self.feed
+        same = select(crontabs).where(of_feed, crontabs.c.digest == digest).order_by(crontabs.c.at.desc())
+        known = self.connection.execute(same.limit(1)).first()
+        if known is None:
+            return None
+        then = select(crontabs).where(
+            of_feed, crontabs.c.origin == known.origin, crontabs.c.uid == known.uid, crontabs.c.at <= moment
+        )
+        found = self.connection.execute(then.order_by(crontabs.c.at.desc()).limit(1)).first()
+        return views.crontab(found or known)
+
+
+_OF_ATTEMPT = (
+    "pid", "exit_code", "signal", "cpu_user", "cpu_system", "max_rss", "output_size", "blocks_in",
+    "blocks_out",
+)  # fmt: skip
+
+
+def _order(wanted: Filter) -> str:
+    return "duration" if wanted.slowest else "began"

@@ -1,0 +1,102 @@
+"""Figures of jobs: how often they ran and how it ended, how long it took, what it needed.
+
+Counts are of all runs; lengths are of the newest ten thousand, which is exact for most jobs and bounded for
+all. Reads through `crond.recorder.queries`; called by the server's threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+
+from crond.recorder import views
+from crond.recorder.queries import FAILURES, Filter, Queries
+from crond.recorder.schema import jobs, runs
+
+_MEASURED = 10_000
+
+
+def of_job(queries: Queries, text: str, wanted: Filter) -> dict[str, Any]:
+    """The figures of the job that `text` names; `wanted.count` of its last runs. Raises Refusal."""
+    job = queries.named(text)
+    counted = _counted(queries, wanted, job).get(job.job, {})
+    newest = Filter(since=wanted.since, until=wanted.until, count=_MEASURED)
+    rows = [row for row in queries.rows(newest, job)[:_MEASURED] if row.state == "finished"]
+    measured = sorted(row.duration for row in rows if row.duration is not None)
+    spent = [row.cpu_user + row.cpu_system for row in rows if row.cpu_user is not None]
+    return {
+        "stats": {
+            **_counts(job.job, counted),
+            "durations": _durations(measured),
+            "cpu_seconds": None
+            if not spent
+            else {"mean": views.seconds(sum(spent) // len(spent)), "max": views.seconds(max(spent))},
+            "max_rss": max((row.max_rss for row in rows if row.max_rss is not None), default=None),
+            "last": [
+                {
+                    "id": row.id,
+                    "started_at": views.iso(row.started_at),
+                    "duration": views.seconds(row.duration),
+                    "outcome": row.outcome,
+                }
+                for row in reversed(rows[: wanted.count])
+            ],
+        }
+    }
+
+
+def of_all(queries: Queries, wanted: Filter) -> dict[str, Any]:
+    """The counts of every job that may be seen."""
+    counted = _counted(queries, wanted, None)
+    return {"jobs": [_counts(job, outcomes) for job, outcomes in sorted(counted.items())]}
+
+
+def _counted(queries: Queries, wanted: Filter, job: Any | None) -> dict[str, dict[str, int]]:
+    """Return how many finished runs had each outcome, by job."""
+    chosen = select(runs.c.job, runs.c.outcome, func.count().label("count")).where(
+        runs.c.feed == queries.feed, runs.c.outcome.is_not(None)
+    )
+    if job is not None:
+        chosen = chosen.where(runs.c.job == job.id)
+    if not queries.everything:
+        chosen = chosen.where(runs.c.uid == queries.uid)
+    if wanted.since is not None:
+        chosen = chosen.where(runs.c.began >= wanted.since)
+    if wanted.until is not None:
+        chosen = chosen.where(runs.c.began < wanted.until)
+    few = chosen.group_by(runs.c.job, runs.c.outcome).subquery("few")
+    named = select(jobs.c.job, few.c.outcome, few.c.count).join_from(few, jobs, jobs.c.id == few.c.job)
+    counted: dict[str, dict[str, int]] = {}
+    for name, outcome, count in queries.connection.execute(named):
+        counted.setdefault(name, {})[outcome] = count
+    return counted
+
+
+def _counts(job: str, outcomes: dict[str, int]) -> dict[str, Any]:
+    good = outcomes.get("success", 0)
+    judged = good + sum(outcomes.get(each, 0) for each in FAILURES)
+    return {
+        "job": job,
+        "runs": sum(outcomes.values()),
+        "outcomes": outcomes,
+        "success_rate": good / judged if judged else None,
+    }
+
+
+def _durations(measured: list[int]) -> dict[str, Any] | None:
+    if not measured:
+        return None
+
+    def quantile(share: float) -> float | None:
+        return views.seconds(measured[min(len(measured) - 1, int(share * len(measured)))])
+
+    return {
+        "count": len(measured),
+        "min": views.seconds(measured[0]),
+        "p50": quantile(0.5),
+        "p90": quantile(0.9),
+        "p99": quantile(0.99),
+        "max": views.seconds(measured[-1]),
+        "mean": views.seconds(sum(measured) // len(measured)),
+    }
