@@ -19,7 +19,7 @@ from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
 from crond.cli.host import StartError, state_of_user
 from crond.model.frames import LARGE_FRAME, BadFrame, FrameReader, frame
-from crond.model.messages import Answer, Ask, BadMessage, decode, encode
+from crond.model.messages import PIECE, Answer, Ask, BadMessage, Edit, Piece, decode, encode
 
 SCHEDULER = "scheduler.sock"
 LAUNCHER = "launcher.sock"
@@ -27,6 +27,8 @@ HOST_RUN = "/run/crontabx"
 
 #: A loaded machine answers late, a daemon that says nothing for this long (seconds) is stuck.
 PATIENCE = 10.0
+#: A long crontab is checked before the answer comes.
+_PATIENCE_FOR_TEXT = 60.0
 _LONGEST_NAME = 107  # sun_path has 108 bytes, the last of them a NUL
 _LONGEST_ARGUMENT = 4096
 _RECEIVE = 64 * 1024
@@ -35,11 +37,12 @@ _STATUS_OF = {"unknown": Status.UNKNOWN, "ambiguous": Status.UNKNOWN, "closing":
 
 
 class Refused(Failure):
-    """The daemon understood and said no; `code` is its word for why."""
+    """The daemon understood and said no; `code` is its word for why, `body` all that it said."""
 
-    def __init__(self, message: str, code: str) -> None:
+    def __init__(self, message: str, code: str, body: dict[str, Any]) -> None:
         super().__init__(message, _STATUS_OF.get(code, Status.FAILED))
         self.code = code
+        self.body = body
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +122,49 @@ class Connection:
         for key, value in given:
             if len(value) > _LONGEST_ARGUMENT:
                 raise Failure(f"{key}: longer than {_LONGEST_ARGUMENT} characters", Status.USAGE)
+        return self.request(Ask(verb, given))
+
+    def request(self, message: Ask | Edit) -> Reply:
+        """Send `message` and return the first answer. Raises as `ask` does."""
+        self._send(frame(encode(message)))
+        return self._answer(PATIENCE)
+
+    def send_text(self, text: bytes) -> Reply:
+        """Send `text` in pieces and return the answer to it. Raises as `ask` does."""
+        self._socket.settimeout(_PATIENCE_FOR_TEXT)
+        for start in range(0, max(len(text), 1), PIECE):
+            self._send(frame(encode(Piece(text[start : start + PIECE]))))
+        return self._answer(_PATIENCE_FOR_TEXT)
+
+    def receive_text(self, size: int) -> bytes:
+        """Return the `size` bytes of text that follow an answer. Raises Failure."""
+        parts = []
+        while size > 0:
+            while not self._payloads:
+                if not self._receive(PATIENCE):
+                    raise self._lost(f"it did not answer within {PATIENCE:g} seconds")
+            try:
+                piece: Piece = decode(self._payloads.pop(0), Piece)
+            except BadMessage as error:
+                raise self.nonsense(str(error)) from None
+            parts.append(piece.data)
+            size -= len(piece.data)
+        if size < 0:
+            raise self.nonsense("more text than it announced")
+        return b"".join(parts)
+
+    def _send(self, data: bytes) -> None:
         try:
-            self._socket.sendall(frame(encode(Ask(verb, given))), socket.MSG_NOSIGNAL)
-        except BrokenPipeError:
+            self._socket.sendall(data, socket.MSG_NOSIGNAL)
+        except (BrokenPipeError, ConnectionResetError):
             pass  # it may have answered before it closed ("closing"): read that
         except OSError as error:
             raise self._lost(str(error.strerror or error)) from None
-        reply = self.poll(PATIENCE)
+
+    def _answer(self, patience: float) -> Reply:
+        reply = self.poll(patience)
         if reply is None:
-            raise self._lost(f"it did not answer within {PATIENCE:g} seconds")
+            raise self._lost(f"it did not answer within {patience:g} seconds")
         return reply
 
     def wait(self) -> Reply:
@@ -186,7 +223,7 @@ class Connection:
         if not isinstance(text, str) or not isinstance(code, str):
             raise self.nonsense("it refuses without saying why")
         candidates = [printable(c) for c in held if isinstance(c, str)] if isinstance(held, list) else []
-        return Refused(": ".join([printable(text), *filter(None, [", ".join(candidates)])]), code)
+        return Refused(": ".join([printable(text), *filter(None, [", ".join(candidates)])]), code, body)
 
     def nonsense(self, what: str) -> Failure:
         """Return the failure for an answer that is none; `what` says what is wrong with it."""

@@ -6,6 +6,7 @@ Knows no daemon and no crontab itself.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -14,6 +15,10 @@ import click
 
 from crond.cli.failure import Failure, Status
 
+#: As crond.cli.edit's USER, which is not imported for a word.
+_USER = "crond.user"
+#: What takes an account to act for.
+_OF_CRONTABS = ("", "versions", "diff", "restore")
 #: verb -> (module, its command), in the order in which help shows them.
 VERBS = {
     "check": ("crond.cli.check", "check"),
@@ -24,6 +29,10 @@ VERBS = {
     "run": ("crond.cli.jobs", "run"),
     "stop": ("crond.cli.jobs", "stop"),
     "logs": ("crond.cli.logs", "logs"),
+    "prune": ("crond.cli.prune", "prune"),
+    "versions": ("crond.cli.versions", "versions"),
+    "diff": ("crond.cli.versions", "diff"),
+    "restore": ("crond.cli.versions", "restore"),
 }
 
 
@@ -49,14 +58,29 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's, but an unknown verb brings the nearest one to mind."""
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
+        """As click's, but what is no verb names a crontab to install, and if there is no such file, the verb
+        that is nearest comes to mind.
+        """
+        if args and args[0] not in VERBS and (args[0] == "-" or not args[0].startswith("-")):
+            if args[0] == "-" or "/" in args[0] or os.path.lexists(args[0]):
+                return "", install, args
             import difflib
 
             near = difflib.get_close_matches(args[0], VERBS, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            ctx.fail(f"there is no verb '{args[0]}'{hint}")
+            ctx.fail(f"there is no verb and no file '{args[0]}'{hint}")
         return super().resolve_command(ctx, args)
+
+
+@click.command(name="FILE")
+@click.argument("file")
+@click.option("-u", "user", metavar="USER")
+@click.pass_context
+def install(context: click.Context, *, file: str, user: str | None) -> None:
+    """Install FILE (- is stdin) as your crontab."""
+    from crond.cli.edit import put
+
+    put(context.obj, user or context.meta.get(_USER) or "", file)
 
 
 def _show_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
@@ -84,6 +108,11 @@ def _show_version(context: click.Context, _parameter: click.Parameter, asked: bo
     help="Talk to the daemon that was started with this state folder (or CRONTABX_STATE). Without it: the"
     " host's daemon, else your own.",
 )
+@click.option("-u", "user", metavar="USER", help="Whose crontab; only root may name others.")
+@click.option("-l", "show", is_flag=True, help="Show your crontab, as it is.")
+@click.option("-e", "edit", is_flag=True, help="Edit your crontab and install it.")
+@click.option("-r", "remove", is_flag=True, help="Remove your crontab; on a terminal, asks before.")
+@click.option("-i", "ask", is_flag=True, help="With -r: ask in any case.")
 @click.option(
     "-T", "test_file", metavar="FILE", help="Check one crontab, in the words of crontab(1); - is stdin."
 )
@@ -97,22 +126,63 @@ def _show_version(context: click.Context, _parameter: click.Parameter, asked: bo
     help="Show the version and exit.",
 )
 @click.pass_context
-def crontabx(context: click.Context, state: str | None, test_file: str | None) -> None:
-    """Check crontabs, see when they would run, and talk to the crond that runs them.
+def crontabx(
+    context: click.Context,
+    *,
+    state: str | None,
+    user: str | None,
+    show: bool,
+    edit: bool,
+    remove: bool,
+    ask: bool,
+    test_file: str | None,
+) -> None:
+    """Edit and check crontabs, see when they would run, and talk to the crond that runs them.
+
+    `crontabx FILE` installs FILE as your crontab (- is stdin; a file called like a verb is ./FILE), with all
+    its errors shown and nothing changed if there are any.
 
     Exit status: 0 done, 1 failed or problems found, 2 the command line makes no sense, 3 no daemon answers,
     4 no such job. `run --wait` exits as the job did.
     """
     context.obj = state
+    context.meta[_USER] = user
+    verb = context.invoked_subcommand
+    operations = [flag for flag, given in (("-l", show), ("-e", edit), ("-r", remove)) if given]
     if test_file is not None:
-        if context.invoked_subcommand is not None:
+        operations.append("-T")
+        if verb:
             context.fail(f"-T stands alone; with verbs say: crontabx check {test_file}")
+    if len(operations) > 1:
+        context.fail(f"only one operation permitted, not {' and '.join(operations)}")
+    if operations and verb is not None:
+        context.fail(f"{operations[0]} stands alone: no arguments permitted after this option")
+    if ask and not remove:
+        context.fail("-i goes with -r")
+    if user is not None and (operations == ["-T"] or (verb or "") not in _OF_CRONTABS):
+        context.fail("-u goes with FILE, -l, -e, -r, versions, diff and restore")
+    if operations:
+        _operate(context, operations[0], user or "", ask=ask, test_file=test_file or "")
+    elif verb is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(Status.USAGE)
+
+
+def _operate(context: click.Context, operation: str, user: str, *, ask: bool, test_file: str) -> None:
+    """Do what crontab(1) does for the flag `operation`, and end."""
+    if operation == "-T":
         from crond.cli.check import test_crontab
 
         context.exit(test_crontab(test_file))
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(Status.USAGE)
+    from crond.cli import edit
+
+    if operation == "-l":
+        edit.show(context.obj, user)
+    elif operation == "-e":
+        edit.edit(context.obj, user)
+    else:
+        edit.remove(context.obj, user, ask=ask)
+    context.exit(Status.OK)
 
 
 def main() -> None:

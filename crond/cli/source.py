@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crond.model.crontab import Table
 
 #: Larger than any crontab; a device or an endless pipe must not fill the memory.
-_LIMIT = 64 * 1024 * 1024
+LIMIT = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def read_source(file: str, *, system: bool | None, dialect: str, seed: int = 0) 
     from crond.cli.host import dialect_of_host
     from crond.model.crontab import parse_crontab
 
-    data = _read(file)
+    data = read_file(file)
     has_users = is_system(file) if system is None else system
     rules = dialect_of_host() if dialect == "auto" else dialect
     table = parse_crontab(
@@ -60,15 +60,16 @@ def is_system(file: str) -> bool:
     return path == "/etc/crontab" or path.startswith("/etc/cron.d/")
 
 
-def _read(file: str) -> bytes:
+def read_file(file: str) -> bytes:
+    """Return the bytes of `file` (`-` is stdin). Raises Failure if it cannot be read, or is no crontab."""
     try:
         if file == "-":
-            data = sys.stdin.buffer.read(_LIMIT + 1)
+            data = sys.stdin.buffer.read(LIMIT + 1)
         else:
             with open(file, "rb") as opened:
-                data = opened.read(_LIMIT + 1)
+                data = opened.read(LIMIT + 1)
     except OSError as error:
         raise Failure(f"{printable(file)}: {error.strerror}", Status.USAGE) from None
-    if len(data) > _LIMIT:
-        raise Failure(f"{printable(file)}: larger than {_LIMIT >> 20} MiB, so no crontab", Status.USAGE)
+    if len(data) > LIMIT:
+        raise Failure(f"{printable(file)}: larger than {LIMIT >> 20} MiB, so no crontab", Status.USAGE)
     return data

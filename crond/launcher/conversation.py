@@ -22,6 +22,7 @@ from crond.launcher.versions import digest_of
 from crond.link import Peer
 from crond.model.frames import SMALL_FRAME, BadFrame, FrameReader, frame
 from crond.model.messages import (
+    NO_TEXT,
     PIECE,
     Answer,
     BadMessage,
@@ -62,7 +63,10 @@ class Conversation:
             real = self._real()
             if not may_edit(real.pw_name, real.pw_uid, self._config):
                 self._event(real.pw_name, "AUTH", "crontab command not allowed")
-                raise Refused("permission", f"you ({real.pw_name}) are not allowed to use this program")
+                raise Refused(
+                    "permission",
+                    f"you ({real.pw_name}) may not use this program (see cron.allow in crontabx(1))",
+                )
             return self._do(asked, real, Crontab(self._config, self._meant(asked.user, real)))
         except Refused as refused:
             self._say({"error": str(refused), "code": refused.code, **refused.more}, ok=False)
@@ -103,7 +107,7 @@ class Conversation:
             case Fetch():
                 self._fetch(asked, real, crontab)
             case ListVersions():
-                self._say({"user": crontab.user, "versions": [asdict(v) for v in crontab.versions.all()]})
+                self._list_versions(crontab)
             case EditEnded():
                 self._event(real.pw_name, "END EDIT", crontab.user)
                 self._say({"user": crontab.user})
@@ -118,11 +122,20 @@ class Conversation:
                 self._changed(changed, real, crontab, "REPLACE")
                 return True
             case Remove():
-                kept = crontab.remove(by=mark("remove", real))
+                undo = crontab.remove(by=mark("remove", real))
                 self._event(real.pw_name, "DELETE", crontab.user)
-                self._say({"user": crontab.user, "version": kept.number})
+                self._say({"user": crontab.user, "undo": None if undo is None else undo.number})
                 return True
         return False
+
+    def _list_versions(self, crontab: Crontab) -> None:
+        text = crontab.read()
+        told = {
+            "user": crontab.user,
+            "digest": NO_TEXT if text is None else digest_of(text),
+            "versions": [asdict(version) for version in crontab.versions.all()],
+        }
+        self._say(told)
 
     def _fetch(self, asked: Fetch, real: pwd.struct_passwd, crontab: Crontab) -> None:
         event = {"list": "LIST", "edit": "BEGIN EDIT"}.get(asked.purpose)

@@ -81,10 +81,11 @@ class Crontab:
             raise Refused("no_text", f"version {number} is a removal; restore an earlier one")
         return self._replace(text, base="", by=by, checked=self._checked(text))
 
-    def remove(self, *, by: Mark) -> Version:
-        """Remove the crontab, of which the versions stay. Raises Refused, OSError."""
+    def remove(self, *, by: Mark) -> Version | None:
+        """Remove the crontab; return the version that would restore it. Raises Refused, OSError."""
         with self._spool() as spool, self.versions.locked():
-            self._keep_what_is_there()
+            before = self._keep_what_is_there()
+            undo = self.versions.all()[0] if before is not None else None
             kept = self.versions.keep(b"", by)
             try:
                 os.unlink(self.user, dir_fd=spool)
@@ -96,7 +97,7 @@ class Crontab:
                 raise
             os.fsync(spool)
             self.versions.trim()
-        return kept
+        return undo
 
     # --- the text ------------------------------------------------------------------------------
 
