@@ -44,7 +44,7 @@ def test_a_zone_by_name_text_or_object(zone: str | ZoneInfo | timezone) -> None:
     assert [one.instant.isoformat() for one in starts] == ["2026-03-07T17:30:00+00:00"]
 
 
-@pytest.mark.parametrize("zone", ["Nowhere/Land", "", "../etc/passwd", "\0", "x" * 5000, "ü"])
+@pytest.mark.parametrize("zone", ["Nowhere/Land", "../etc/passwd", "\0", "x" * 5000, "ü"])
 def test_a_zone_that_does_not_exist(zone: str) -> None:
     """A ValueError that names it; CRON_TZ, in contrast, is UTC then, as in the C library."""
     with pytest.raises(ValueError, match="there is no time zone"):

@@ -55,10 +55,9 @@ def jobs_of(
     jobs: dict[str, Job] = {}
     crontab = digest_of(table)
     for index, entry in enumerate(table.entries):
-        for identity in _identities(entry, owner, origin):
-            if identity not in jobs and identity not in taken:
-                jobs[identity] = Job(identity, owner, uid, origin, version, index, entry, crontab)
-                break
+        names = _identities(entry, owner, origin)
+        identity = next(name for name in names if name not in jobs and name not in taken)
+        jobs[identity] = Job(identity, owner, uid, origin, version, index, entry, crontab)
     return tuple(jobs.values())
 
 

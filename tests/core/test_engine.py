@@ -491,3 +491,9 @@ def test_a_run_stopped_before_it_started_does_not_start(driver: Driver) -> None:
     driver.step(NotStarted(1, attempt_key(start.run, 1), NOON + 60, "stale", ""))
     assert driver.starts() == []
     assert driver.run(start).outcome is Outcome.STOPPED
+
+
+def test_the_engine_looks_ahead_from_where_it_stands(driver: Driver) -> None:
+    """With its own zone, delay and served minutes."""
+    (job,) = driver.engine.jobs.values()
+    assert next(driver.engine.preview(driver.now.wall).due_times(job)) == NOON + 60

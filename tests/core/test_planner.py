@@ -318,3 +318,20 @@ def test_a_virtual_clock_passes_over_nothing() -> None:
     assert [(one.started_at.timestamp(), one.entry.raw) for one in seen] == [
         (wall, command) for wall, command, _ in walker.go(20 * 86400)
     ]
+
+
+def test_only_moments_have_a_moment() -> None:
+    """An index that put another schedule among them would be a bug of ours, and is said."""
+    walker = Walker("* * * * * c\n")
+    with pytest.raises(TypeError, match="not due at one moment"):
+        walker.walk._moment_of(walker.jobs[0], 0.0)
+
+
+def test_nothing_is_passed_over_while_a_minute_waits() -> None:
+    """A walk that has not woken in this minute, or is making up, or waits for a set clock, passes nothing."""
+    walker = Walker("0 3 * * * c\n", start=MARCH)
+    walker.pass_by(60)
+    assert walker.walk.idle_until(walker.now.wall, walker.now.wall + 3600) == walker.now.wall
+    walker.set_clock(-600)
+    walker.look()
+    assert walker.walk.idle_until(walker.now.wall, walker.now.wall + 3600) == walker.now.wall

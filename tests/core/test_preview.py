@@ -152,3 +152,12 @@ def test_a_minute_served_already_is_not_due_again() -> None:
     assert next(preview.due_times(job)) == moment("2026-11-02T06:30Z")
     # The changes of a zone are looked for once.
     assert next(preview.due_times(job)) == moment("2026-11-02T06:30Z")
+
+
+def test_minutes_of_a_gap_are_shown_at_its_end() -> None:
+    """All of them are made up when the skipped hour is over, and then the ordinary ones follow."""
+    wall = moment("2026-03-08T06:50Z")
+    gap = moment("2026-03-08T07:00Z")
+    text = "0,30 2,3 * * * c\n"
+    assert looked_ahead(text, "America/New_York", wall, 4) == [gap, gap, gap, gap + 1800]
+    assert simulated(text, "America/New_York", wall, 0.5) == [gap, gap, gap, gap + 1800]

@@ -1,4 +1,4 @@
-"""Each story in this folder, told again; `pytest tests/golden --update-golden` writes them as they come out."""
+"""Each story in this folder, told again; `pytest tests/golden --update-golden` writes them anew."""
 
 from __future__ import annotations
 
