@@ -18,6 +18,8 @@ _CHANGES_AHEAD = 3 * 366 * _DAY
 _MINUTES_AHEAD = 9 * 366 * 1440
 #: A gap of so many minutes is not made up: the distance across it is one more than cron's 180.
 _GAP_TOO_LONG = 180
+#: A minute before all others.
+_LONG_AGO = -(10**9)
 
 
 class Preview:
@@ -40,6 +42,19 @@ class Preview:
         self._rules = rules
         self._delay_factor = delay_factor
         self._changes: dict[str | None, list[float]] = {}
+
+    def looking_from(self, wall: float) -> Preview:
+        """Return the same look ahead from the moment `wall` (epoch seconds), as if nothing had been served yet:
+        what was due in the past.
+        """
+        return Preview(
+            wall=wall,
+            planned_upto=_LONG_AGO,
+            zone=self._zone,
+            zone_named=self._zone_named,
+            rules=self._rules,
+            delay_factor=self._delay_factor,
+        )
 
     def due_times(self, job: Job) -> Iterator[float]:
         """Yield the moments (epoch seconds) at which `job` is due after now, in order."""

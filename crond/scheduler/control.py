@@ -136,15 +136,15 @@ class Control:
     # --- requests ----------------------------------------------------------------------------------------
 
     def _serve(self, client: _Client, ask: Ask, reading: Reading) -> None:
-        views = Views(
-            self._engine,
-            self._preview(reading),
-            uid=client.uid,
-            everything=client.uid in (0, os.geteuid()),
-            wall=reading.wall,
-        )
         arguments = dict(ask.arguments)
         try:
+            views = Views(
+                self._engine,
+                _from_moment(self._preview(reading), arguments),
+                uid=client.uid,
+                everything=client.uid in (0, os.geteuid()),
+                wall=reading.wall,
+            )
             if ask.verb == "run":
                 self._run(client, views, arguments, reading)
             else:
@@ -253,6 +253,16 @@ class Control:
         if fd >= 0:
             self._clients.pop(fd, None)
             client.link.close()
+
+
+def _from_moment(preview: Preview, arguments: dict[str, str]) -> Preview:
+    """Return the look ahead from the moment `after`, whole epoch seconds, where that is asked for."""
+    if "after" not in arguments:
+        return preview
+    text = arguments["after"]
+    if not (text.isascii() and text.isdigit() and len(text) <= 11):
+        raise Refusal("bad_request", f"after must be epoch seconds, not {text!r}")
+    return preview.looking_from(float(text))
 
 
 def _count(arguments: dict[str, str]) -> int:

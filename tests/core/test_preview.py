@@ -161,3 +161,24 @@ def test_minutes_of_a_gap_are_shown_at_its_end() -> None:
     text = "0,30 2,3 * * * c\n"
     assert looked_ahead(text, "America/New_York", wall, 4) == [gap, gap, gap, gap + 1800]
     assert simulated(text, "America/New_York", wall, 0.5) == [gap, gap, gap, gap + 1800]
+
+
+@pytest.mark.parametrize(("zone", "change"), CHANGES)
+def test_the_past_is_what_was_ahead_then(zone: str, change: str) -> None:
+    """Looking from an earlier moment tells what a look ahead had told then, whatever was served since."""
+    then = datetime.fromisoformat(change).timestamp() - 86400.0
+    found = tzinfo_named(zone)
+    assert found is not None
+    (job,) = jobs_of(
+        parse_crontab("*/20 1-3 * * * x\n", extensions=True), owner="me", uid=0, origin="t", version=1
+    )
+    much_later = Preview(
+        wall=then + 30 * 86400.0,
+        planned_upto=int((then + 30 * 86400.0) // 60),
+        zone=NamedZone(found),
+        zone_named=zone_named,
+        rules=days_of_rule,
+        delay_factor=0.0,
+    )
+    expected = looked_ahead("*/20 1-3 * * * x\n", zone, then, 30)
+    assert list(islice(much_later.looking_from(then).due_times(job), 30)) == expected

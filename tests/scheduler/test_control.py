@@ -68,6 +68,15 @@ def test_next(served: Scheduler) -> None:
     assert len(served.ask("next", count="2")["next"]) == 2
 
 
+def test_next_after_a_moment(served: Scheduler) -> None:
+    """What was due in the past is told too, as the schedule of today has it: for `why`."""
+    then = served.ask("next", job="backup", after="1795143600", count="1")["next"]
+    again = served.ask("next", job="backup", after="1795143600", count="1")["next"]
+    assert then == again
+    assert "2026-11-20T03:00:00Z" < then[0]["instant"] <= "2026-11-21T03:00:00Z"
+    assert served.ask("next", after="yesterday")["code"] == "bad_request"
+
+
 def test_run_and_its_end(served: Scheduler) -> None:
     """A manual run starts at once; with `wait` a second answer comes when it has ended, and then the end: the
     scheduler kept the connection, and the place among its clients, until the client hung up.
