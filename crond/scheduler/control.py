@@ -24,6 +24,7 @@ from crond.model.frames import SMALL_FRAME
 from crond.model.job import Job
 from crond.model.messages import Answer, Ask, BadMessage
 from crond.model.run import Run, State
+from crond.scheduler.metrics import Metrics
 from crond.scheduler.views import Views, shown
 
 _MOST_CLIENTS = 64
@@ -69,6 +70,7 @@ class Control:
         self._engine = engine
         self._preview = preview
         self._act = act
+        self._metrics = Metrics(engine)
         self._clients: dict[int, _Client] = {}
 
     def fileno(self) -> int:
@@ -124,7 +126,8 @@ class Control:
                 self._close(client)
 
     def changed(self, run: Run) -> None:
-        """Tell those who wait for `run` that it has ended."""
+        """Count `run`, and tell those who wait for it that it has ended."""
+        self._metrics.changed(run)
         if run.state is not State.FINISHED:
             return
         for client in list(self._clients.values()):
@@ -169,6 +172,8 @@ class Control:
             return {"runs": [shown(run) for run in self._runs(views, arguments)[: _count(arguments)]]}
         if verb == "stop":
             return self._stop(client, views, arguments, reading)
+        if verb == "metrics":
+            return {"text": views.measured(self._metrics)}
         raise Refusal("bad_request", f"the scheduler knows no {verb!r}")
 
     def _run(self, client: _Client, views: Views, arguments: dict[str, str], reading: Reading) -> None:

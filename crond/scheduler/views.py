@@ -16,6 +16,7 @@ from crond.core.engine import Engine
 from crond.core.preview import Preview
 from crond.model.job import Job
 from crond.model.run import Outcome, Run, State
+from crond.scheduler.metrics import Metrics
 
 _FAILURES = (Outcome.FAILED, Outcome.COULD_NOT_START, Outcome.LOST)
 _SHOWN = 10
@@ -71,6 +72,12 @@ class Views:
                 _due(moment, job) for job in jobs for moment in islice(self._preview.due_times(job), count)
             ]
         }
+
+    def measured(self, metrics: Metrics) -> str:
+        """Return the text of `metrics` as far as it is for this uid."""
+        return metrics.text(
+            self.jobs(), self._preview, uid=self._uid, everything=self._everything, wall=self._wall
+        )
 
     def _soonest(self, count: int) -> list[dict[str, Any]]:
         """The next due of each job, soonest first: one that runs every second must not hide the others."""
