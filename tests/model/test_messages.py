@@ -11,19 +11,32 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crond.model import messages
+from crond.model.frames import LARGE_FRAME, SMALL_FRAME
 from crond.model.messages import (
+    EDITS,
     FACTS,
+    NO_TEXT,
+    PIECE,
+    PURPOSES,
     REFUSALS,
+    TEXT_LIMIT,
     WISHES,
     Ack,
     Answer,
     Ask,
     BadMessage,
+    EditEnded,
     Exited,
+    Fetch,
     Forget,
     Heartbeat,
     Hello,
+    Install,
+    ListVersions,
     NotStarted,
+    Piece,
+    Remove,
+    Restore,
     Start,
     Started,
     Stop,
@@ -39,7 +52,7 @@ from crond.model.messages import (
     is_token,
 )
 
-ALL = (*WISHES, *FACTS, Ask, Answer)
+ALL = (*WISHES, *FACTS, *EDITS, Ask, Answer, Piece)
 
 COUNT = st.integers(0, 2**53)
 UID = st.integers(0, 2**32 - 2)
@@ -55,6 +68,7 @@ def words(limit: int) -> st.SearchStrategy[str]:
 
 
 PAIR = st.tuples(st.from_regex(r"(CRONTABX|OUT)_[A-Z0-9_]{1,20}", fullmatch=True), words(200))
+BASE = st.sampled_from(["", NO_TEXT]) | st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(
         Start,
@@ -80,6 +94,13 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(Exited, COUNT, KEY, SECONDS, st.integers(0, 0xFFFF), SECONDS, SECONDS, COUNT, COUNT),
     st.builds(Ask, words(32).map(lambda t: t[:32]), st.lists(st.tuples(words(99), words(99))).map(tuple)),
     st.builds(Answer, TRUTH, TRUTH, words(9999)),
+    st.builds(Fetch, words(256), st.integers(0, 10**9), st.sampled_from(PURPOSES)),
+    st.builds(Install, words(256), words(1024), BASE, st.integers(0, TEXT_LIMIT)),
+    st.builds(Remove, words(256)),
+    st.builds(Restore, words(256), st.integers(1, 10**9)),
+    st.builds(ListVersions, words(256)),
+    st.builds(EditEnded, words(256)),
+    st.builds(Piece, st.binary()),
 )
 
 
@@ -151,6 +172,7 @@ START = ["start", 1, 0, "command", "job", "run", 1, []]
 HELLO = ["hello", 1, "life", "boot", True, 0, "cronie", 0.0]
 TABLE = ["table", 1, "/a", "root", 0, True, True, 0, "text"]
 EXITED = ["exited", 1, "run.1", 0.0, 0, 0.0, 0.0, 0, 0, 0, 0]
+INSTALL = ["install", "ann", "/a", "", 0]
 REFUSED = ["not-started", 1, "run.1", 0.0, "exec", "detail"]
 
 #: A message, the place of a value in it, and values just beyond its bounds.
@@ -180,6 +202,15 @@ OUTSIDE: list[tuple[list[Any], int, list[Any]]] = [
     (["ask", "list", []], 1, ["v" * 33]),
     (["ask", "list", []], 2, [[["a", "b"]] * 33, [["n" * 129, "b"]], [["a", "b" * 4097]]]),
     (["answer", True, True, "{}"], 3, [{}, "\0"]),
+    (["fetch", "ann", 0, "list"], 1, ["u" * 257, "a\0b", None, 0]),
+    (["fetch", "ann", 0, "list"], 2, [-1, 10**9 + 1, True, "1"]),
+    (["fetch", "ann", 0, "list"], 3, ["", "write", None]),
+    (INSTALL, 1, ["u" * 257, "a\0b"]),
+    (INSTALL, 2, ["o" * 1025, "\0"]),
+    (INSTALL, 3, ["0" * 15, "0" * 17, "G" * 16, "A" * 16, "../" + "0" * 13, "None"]),
+    (INSTALL, 4, [-1, TEXT_LIMIT + 1, 1.0, None]),
+    (["restore", "ann", 1], 2, [0, -1, 10**9 + 1]),
+    (["piece", "text"], 1, ["x" * (PIECE + 1), "\u0100", None]),
 ]
 
 
@@ -238,3 +269,14 @@ def test_a_token_is_a_safe_file_name(text: str) -> None:
         assert text.isascii()
         assert text.isprintable()
         assert is_attempt_key(attempt_key(text, 1))
+
+
+def test_the_longest_piece_is_a_small_frame() -> None:
+    """Whatever bytes are in it: a peer that may send small frames only can send any piece."""
+    assert len(encode(Piece(b"\xff" * PIECE))) <= SMALL_FRAME
+
+
+def test_the_longest_text_reaches_the_scheduler() -> None:
+    """A crontab that may be installed fits into the one message that tells it, whatever its bytes."""
+    table = TableText(1, "/" * 4096, "u" * 256, 0, False, False, 0, b"\xff" * TEXT_LIMIT)
+    assert len(encode(table)) <= LARGE_FRAME
