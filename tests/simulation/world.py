@@ -115,6 +115,8 @@ class World:
 
     def _lose_scheduler(self) -> None:
         """It dies in the middle of a step: with the step's records written or not, and nothing sent."""
+        # At a moment when there is something to do, else nothing would be lost with it.
+        self._skip(self.engine.deadline(self.now))
         self._step(Woke(), dies_before_sending=True, writes=self.random.random() < 0.5)
         self.engine = self._engine(rebuilt(self.records))
         self._greet()
