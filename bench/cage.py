@@ -60,8 +60,11 @@ class Cage:
         """Let the daemon start."""
         if self._process.stdin is None:
             raise CageError("the cage has no way in")
-        self._process.stdin.write(b"\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise CageError(f"{self.folder.name}: the cage could not be made") from None
 
     def processes(self) -> list[int]:
         """Return the pids of all that runs in the cage, its keepers (unshare, sh) among them."""

@@ -21,7 +21,8 @@ if [ -e /usr/sbin/sendmail ]; then
 fi
 # All of /etc, since a file mounted over another is gone as soon as somebody outside replaces that one.
 mount -t tmpfs -o mode=755 bench "$folder/etc"
-cp -a /etc/. "$folder/etc/"
+# Somebody outside may be making an account, whose files come and go: without those we can do.
+cp -a /etc/. "$folder/etc/" || [ -s "$folder/etc/passwd" ]
 rm -rf "$folder"/etc/cron.d/* "$folder/etc/crontab"
 for file in passwd group shadow; do
     cat "$folder/accounts.$file" >>"$folder/etc/$file"
