@@ -47,6 +47,7 @@ class RunSeen:
     attempt: str | None
     attempts: int
     pid: int | None
+    duration: float | None = None  #: seconds of the latest attempt; only the history tells it
 
     @property
     def ended(self) -> bool:
@@ -107,6 +108,22 @@ def number_of(body: dict[str, Any], key: str) -> int | None:
     return value
 
 
+def amount_of(body: dict[str, Any], key: str) -> float | None:
+    """Return the finite number at `key`, None where there is none."""
+    value = body.get(key)
+    if value is None:
+        return None
+    # bool is an int to Python; NaN and infinity compare false.
+    if type(value) not in (int, float) or not -1e15 < value < 1e15:
+        raise BadAnswer(f"{key} is no number")
+    return float(value)
+
+
+def object_of(body: dict[str, Any], key: str) -> dict[str, Any] | None:
+    """Return the object at `key`, None where there is none."""
+    return None if body.get(key) is None else _object(body[key], key)
+
+
 def moment_of(body: dict[str, Any], key: str) -> datetime | None:
     """Return the moment at `key`, None where there is none."""
     value = body.get(key)
@@ -151,6 +168,7 @@ def read_run(body: dict[str, Any]) -> RunSeen:
         attempt=text_of(body, "attempt") or None,
         attempts=number_of(body, "attempts") or 0,
         pid=number_of(body, "pid"),
+        duration=amount_of(body, "duration"),
     )
     if not run.id or not run.state:
         raise BadAnswer("a run without id or state")

@@ -23,6 +23,7 @@ from crond.model.messages import PIECE, Answer, Ask, BadMessage, Edit, Piece, de
 
 SCHEDULER = "scheduler.sock"
 LAUNCHER = "launcher.sock"
+RECORDER = "recorder.sock"
 HOST_RUN = "/run/crontabx"
 
 #: A loaded machine answers late, a daemon that says nothing for this long (seconds) is stuck.
@@ -33,7 +34,12 @@ _LONGEST_NAME = 107  # sun_path has 108 bytes, the last of them a NUL
 _LONGEST_ARGUMENT = 4096
 _RECEIVE = 64 * 1024
 
-_STATUS_OF = {"unknown": Status.UNKNOWN, "ambiguous": Status.UNKNOWN, "closing": Status.UNREACHABLE}
+_STATUS_OF = {
+    "unknown": Status.UNKNOWN,
+    "ambiguous": Status.UNKNOWN,
+    "closing": Status.UNREACHABLE,
+    "unavailable": Status.UNREACHABLE,
+}
 
 
 class Refused(Failure):
@@ -118,11 +124,16 @@ class Connection:
 
         Raises Refused where the daemon says no, Failure where it does not answer.
         """
+        self.begin(verb, **arguments)
+        return self._answer(PATIENCE)
+
+    def begin(self, verb: str, **arguments: str | None) -> None:
+        """Send the request alone; `poll` and `wait` return its answers."""
         given = tuple((key, value) for key, value in arguments.items() if value is not None)
         for key, value in given:
             if len(value) > _LONGEST_ARGUMENT:
                 raise Failure(f"{key}: longer than {_LONGEST_ARGUMENT} characters", Status.USAGE)
-        return self.request(Ask(verb, given))
+        self._send(frame(encode(Ask(verb, given))))
 
     def request(self, message: Ask | Edit) -> Reply:
         """Send `message` and return the first answer. Raises as `ask` does."""

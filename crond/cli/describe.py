@@ -32,6 +32,16 @@ def standing(run: RunSeen, now: datetime) -> Cell:
     return Cell(text.replace("_", " "), colour)
 
 
+def brief(run: RunSeen, now: datetime) -> Cell:
+    """The same in few columns: `failed (exit 2)`, `failed (SIGKILL)`."""
+    whole = standing(run, now)
+    detail = _exit_text(run)
+    if not run.ended or run.reason or not detail:
+        return whole
+    short = signal_name(run.signal) if run.signal else f"exit {run.exit_code}"
+    return Cell(whole.text.replace(f"({detail})", f"({short})"), whole.colour)
+
+
 def _exit_text(run: RunSeen) -> str:
     if run.signal:
         return f"signal {run.signal}, {signal_name(run.signal)}"

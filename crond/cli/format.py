@@ -60,7 +60,7 @@ def fit(text: str, width: int) -> str:
     """Return `text`, cut to `width` terminal columns with an ellipsis if it is longer."""
     if cells(text) <= width:
         return text
-    mark = _ELLIPSIS if _can_show(_ELLIPSIS) else "..."
+    mark = _ELLIPSIS if can_show(_ELLIPSIS) else "..."
     room = width - len(mark)
     kept = ""
     for character in text:
@@ -69,14 +69,6 @@ def fit(text: str, width: int) -> str:
             break
         kept += character
     return kept + mark
-
-
-def _can_show(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def wants_colour(*, err: bool = False) -> bool:
@@ -94,6 +86,26 @@ def screen_width() -> int | None:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except (OSError, ValueError):
         return None
+
+
+def screen_height() -> int | None:
+    """Return the lines to fit into: LINES, else the terminal's; None (no limit) if there are none."""
+    asked = os.environ.get("LINES", "")
+    if asked.isascii() and asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).lines or None
+    except (OSError, ValueError):
+        return None
+
+
+def can_show(text: str) -> bool:
+    """True if stdout's encoding has all of `text`."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +191,6 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
-def size(count: int) -> str:
-    """Return a number of bytes as people say it, in units of 1024: `512 B`, `3.4 KB`, `12 MB`."""
-    if count < 1024:
-        return f"{count} B"
-    power = min((count.bit_length() - 1) // 10, 4)
-    amount = count / 1024**power
-    return f"{amount:.1f} {' KMGT'[power]}B" if amount < 10 else f"{amount:.0f} {' KMGT'[power]}B"
+def counted(count: int, noun: str) -> str:
+    """Return `1 run` or `2 runs`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

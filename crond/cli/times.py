@@ -7,6 +7,7 @@ two moments on some nights. Knows no crontab and no socket; used by every verb t
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 
 from crond.cli.failure import Failure, Status
@@ -31,6 +32,16 @@ def shown(moment: datetime | None, zone: tzinfo | None = None) -> str:
         return "-"
     # A zone without letters is named by its offset, and %Z gives that as it is in the zone file.
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def shown_together(title: str, moments: Sequence[datetime | None]) -> tuple[str, list[str]]:
+    """Return the title and the texts of a column of local times: the zone in the title where all share it."""
+    texts = [shown(moment) for moment in moments]
+    zones = {text.partition(" ")[2].partition(" ")[2] for text in texts if text != "-"}
+    if len(zones) != 1:
+        return title, texts
+    zone = zones.pop()
+    return f"{title} ({zone})", [text.removesuffix(f" {zone}") for text in texts]
 
 
 def utc_text(moment: datetime) -> str:

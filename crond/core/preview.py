@@ -44,9 +44,7 @@ class Preview:
         self._changes: dict[str | None, list[float]] = {}
 
     def looking_from(self, wall: float) -> Preview:
-        """Return the same look ahead from the moment `wall` (epoch seconds), as if nothing had been served yet:
-        what was due in the past.
-        """
+        """Return the same look ahead from `wall` (epoch seconds), as if nothing had been served: the past's."""
         return Preview(
             wall=wall,
             planned_upto=_LONG_AGO,
