@@ -47,7 +47,12 @@ class NamedZone:
         return offset
 
     def _read(self, moment: float) -> int:
-        offset = datetime.fromtimestamp(moment, self._zone).utcoffset()
+        try:
+            offset = datetime.fromtimestamp(moment, self._zone).utcoffset()
+        except (ValueError, ArithmeticError):
+            # A year that datetime lacks, or an offset of a day (`A0B-24,...`): any user may write both, and
+            # an error here would end the scheduler for all.
+            return 0
         return 0 if offset is None else int(offset.total_seconds())
 
 

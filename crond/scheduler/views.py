@@ -20,6 +20,8 @@ from crond.scheduler.metrics import Metrics
 
 _FAILURES = (Outcome.FAILED, Outcome.COULD_NOT_START, Outcome.LOST)
 _SHOWN = 10
+#: The years 1970 to 9998: what every client can read in every zone.
+_FIRST, _LAST = 0.0, 253370764799.0
 
 
 class Views:
@@ -155,7 +157,12 @@ def _due(moment: float, job: Job) -> dict[str, Any]:
 
 
 def iso(moment: float) -> str:
-    """Return `moment` (epoch seconds) as ISO 8601 in UTC, with milliseconds where there are any."""
+    """Return `moment` (epoch seconds) as ISO 8601 in UTC, with milliseconds where there are any.
+
+    What lies outside the years that clients know, as `@every 999999999d` does, is shown as the last second
+    (the first) of these.
+    """
+    moment = min(max(moment, _FIRST), _LAST)
     whole = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(moment * 1000))
     text = whole.isoformat(timespec="milliseconds" if whole.microsecond else "seconds")
     return text.replace("+00:00", "Z")

@@ -280,3 +280,9 @@ def test_the_longest_text_reaches_the_scheduler() -> None:
     """A crontab that may be installed fits into the one message that tells it, whatever its bytes."""
     table = TableText(1, "/" * 4096, "u" * 256, 0, False, False, 0, b"\xff" * TEXT_LIMIT)
     assert len(encode(table)) <= LARGE_FRAME
+
+
+def test_an_output_may_be_as_large_as_a_file_can_be() -> None:
+    """`ftruncate(1, 2**62)` in one user's job: no scheduler could read of its end, and all jobs stopped."""
+    end = Exited(1, "r.1", 1.0, 0, 0.0, 0.0, 1, 2**63 - 1)
+    assert decode(encode(end), *FACTS) == end
