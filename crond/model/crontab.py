@@ -7,6 +7,7 @@ user and no clock. Never raises on any text: what is wrong with it is a Problem.
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ _DEBIAN_LINE_LIMIT = 10000
 _ENTRY_LIMIT = 10000
 _ASSIGNMENT_LIMIT = 1000
 _GARBAGE_LIMIT = 32768
+#: Not cron's: a file of nothing but bad lines would keep the daemon from everybody else's for a minute.
+_ERROR_LIMIT = 10000
 
 Severity = Literal["error", "warning"]
 
@@ -119,6 +122,7 @@ class _Reader:
         self._entries: list[Entry] = []
         self._assignments = 0
         self._garbage = 0
+        self._errors = 0
         self._environment: dict[str, str] = {}
         self._shared: Mapping[str, str] = MappingProxyType({})
         self._problems: list[Problem] = []
@@ -127,19 +131,16 @@ class _Reader:
         self._refused: set[str] = set()
 
     def table(self) -> Table:
-        lines = self._data.decode("utf-8", "surrogateescape").split("\n")
-        unfinished = lines.pop()
+        # Line by line: sixteen megabytes of newlines must not become a list of them.
+        lines = io.StringIO(self._data.decode("utf-8", "surrogateescape"), newline="\n")
         for number, line in enumerate(lines, 1):
-            self._read(number, line)
-        if unfinished.lstrip(_BLANK) and not unfinished.lstrip(_BLANK).startswith("#"):
-            self._error(
-                len(lines) + 1, len(unfinished) + 1, "missing newline before EOF", "end the last line"
-            )
+            if line.endswith("\n"):
+                self._read(number, line[:-1])
+            elif line.lstrip(_BLANK) and not line.lstrip(_BLANK).startswith("#"):
+                self._error(number, len(line) + 1, "missing newline before EOF", "end the last line")
+            if self._refused:
+                break  # reading on would cost all users the time that a huge file takes
         self._drop_block()
-        if self._dialect is Dialect.DEBIAN and len(lines) > _DEBIAN_LINE_LIMIT:
-            self._refuse(
-                _DEBIAN_LINE_LIMIT + 1, f"crontab must not be longer than {_DEBIAN_LINE_LIMIT} lines"
-            )
         problems = tuple(sorted(self._problems, key=lambda problem: (problem.line, problem.column)))
         table = Table(self._data, tuple(self._entries), MappingProxyType(self._environment), problems)
         if self._refused or (self._dialect is Dialect.DEBIAN and table.errors):
@@ -147,6 +148,9 @@ class _Reader:
         return table
 
     def _read(self, number: int, line: str) -> None:
+        if self._dialect is Dialect.DEBIAN and number > _DEBIAN_LINE_LIMIT:
+            self._refuse(number, f"crontab must not be longer than {_DEBIAN_LINE_LIMIT} lines")
+            return
         stripped = line.lstrip(_BLANK)
         column = len(line) - len(stripped) + 1
         if not stripped or stripped[0] == "#":
@@ -164,6 +168,8 @@ class _Reader:
                 self._limit(number, len(self._entries), _ENTRY_LIMIT, "too many entries")
         except _BadLine as error:
             self._error(number, error.column, str(error), error.hint)
+            self._errors += 1
+            self._limit(number, self._errors, _ERROR_LIMIT, "too many errors")
         self._drop_block()
 
     def _comment(self, number: int, column: int, stripped: str) -> None:
