@@ -36,6 +36,8 @@ from crond.scheduler.control import Control
 from crond.zones import HostZone
 
 _SLACK = 0.0005
+#: Seconds after which no further client is served before what became due meanwhile.
+_FOR_CLIENTS = 0.05
 
 
 class Loop:
@@ -64,6 +66,7 @@ class Loop:
         self._numbered = 0
         self._behind = False
         self._watched: dict[int, bool] = {}
+        self._served = -1  # the client served last
 
     def run(self, control: Control) -> int:
         """Turn until the end; return the exit status."""
@@ -110,14 +113,27 @@ class Loop:
         for fd, events in ready:
             if fd == self._launcher.fileno():
                 self._hear_launcher(reading, events)
-            elif fd in self._control.interests():
-                self._control.ready(fd, reading)
+        self._serve([fd for fd, _ in ready])
         # Last, since those who just hung up make room.
         if any(fd == self._control.fileno() for fd, _ in ready):
             self._control.accept(reading)
         self._watch()
         if self._journal.grown or self._behind:
             self._rewrite()
+
+    def _serve(self, ready: list[int]) -> None:
+        """Serve the clients that are ready, for as long as a start may wait: the others are met again next
+        turn, after what is due then. They take turns, so that none is left out for ever.
+        """
+        began = self._clock.read().mono
+        for fd in sorted(ready, key=lambda fd: (fd <= self._served, fd)):
+            if fd not in self._control.interests():
+                continue  # not a client, or closed by what another one did
+            reading = self._clock.read()
+            if reading.mono - began > _FOR_CLIENTS:
+                return
+            self._served = fd
+            self._control.ready(fd, reading)
 
     def _hear_launcher(self, reading: Reading, events: int) -> None:
         if events & select.POLLOUT:
