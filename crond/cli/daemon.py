@@ -83,6 +83,7 @@ def _add_debian_flags(group: argparse._ArgumentGroup) -> None:
 def _add_own_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--state", metavar="DIR", help="where outputs and the journal are kept; sockets go to DIR/run")
+    add("--no-recorder", dest="recorder", action="store_false", help="keep no history of runs")
     add("--settings", metavar="FILE", help=f"settings to read (the host's cron: {SETTINGS_FILE})")
     add("--dialect", choices=DIALECTS, help="whose rules hold where crons differ (default: auto)")
     add("--clean-env", action="store_true", help="crond FILE: jobs get cron's environment, not this one")
@@ -128,10 +129,19 @@ def config_for(options: argparse.Namespace, settings: Settings) -> Config:
         "keep_days": settings.keep_days,
         "keep_runs": settings.keep_runs,
         "total_size": bytes_of(settings.total_size),
+        "recorder": options.recorder,
+        "settings": _settings_file(options),
     }
     if options.files:
         return _for_files(options, settings, common)
     return _for_host(options, settings, dialect, common)
+
+
+def _settings_file(options: argparse.Namespace) -> str | None:
+    """Return the path of the settings that hold, which the recorder reads again."""
+    if options.settings is not None:
+        return os.path.abspath(str(options.settings))
+    return None if options.files else SETTINGS_FILE
 
 
 def _for_files(options: argparse.Namespace, settings: Settings, common: dict[str, object]) -> Config:

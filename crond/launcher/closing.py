@@ -8,14 +8,16 @@ main on signals.
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Sequence
 from enum import IntEnum
 
 from crond.launcher.launcher import Launcher
 from crond.launcher.log import Log
 from crond.launcher.loop import Loop
 from crond.launcher.notify import Supervisor
-from crond.launcher.scheduler_process import SchedulerProcess
 from crond.launcher.stopping import Stopping
+from crond.launcher.worker import Worker
 
 #: Seconds for the scheduler to write down the last ends, and to end itself.
 _ACKNOWLEDGE = 2.0
@@ -29,12 +31,15 @@ class Phase(IntEnum):
     OPEN = 0
     DRAINING = 1  #: no new starts; running jobs may finish
     ENDING = 2  #: jobs were told to end
-    LEAVING = 3  #: only the scheduler is left
+    LEAVING = 3  #: only our own programs are left
     LEFT = 4
 
 
 class Closing:
-    """Ends the daemon. `drains`: running jobs end before it; they have `grace` seconds."""
+    """Ends the daemon. `drains`: running jobs end before it; they have `grace` seconds.
+
+    `workers` end one after the other, the scheduler first: its last words are for the recorder.
+    """
 
     def __init__(
         self,
@@ -43,7 +48,7 @@ class Closing:
         log: Log,
         launcher: Launcher,
         stopping: Stopping,
-        scheduler: SchedulerProcess,
+        workers: Sequence[Worker],
         supervisor: Supervisor,
         drains: bool,
         grace: float,
@@ -52,7 +57,8 @@ class Closing:
         self._log = log
         self._launcher = launcher
         self._stopping = stopping
-        self._scheduler = scheduler
+        self._scheduler = workers[0]
+        self._workers = deque(workers)
         self._supervisor = supervisor
         self._drains = drains
         self._grace = grace
@@ -110,18 +116,27 @@ class Closing:
         if len(self._launcher.facts) and not self._scheduler.gone and time.monotonic() < self._deadline:
             self._loop.after(_LOOK, self._await_acknowledgement)
             return
-        self._scheduler.dismiss()
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Have the next program end, by itself or by force; after the last, leave the loop."""
+        if not self._workers:
+            self._phase = Phase.LEFT
+            self._loop.stop()
+            return
+        self._workers[0].dismiss()
         self._deadline = time.monotonic() + _FAREWELL
         self._await_farewell()
 
     def _await_farewell(self) -> None:
-        if self._scheduler.gone:
-            self._phase = Phase.LEFT
-            self._loop.stop()
+        worker = self._workers[0]
+        if worker.gone:
+            self._workers.popleft()
+            self._dismiss()
             return
         if time.monotonic() >= self._deadline:
             self._deadline = float("inf")
-            self._scheduler.kill("does not end by itself")
+            worker.kill("does not end by itself")
         self._loop.after(_LOOK, self._await_farewell)
 
 

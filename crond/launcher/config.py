@@ -16,14 +16,14 @@ class Config:
     """Where things lie and how the launcher behaves. Times are seconds.
 
     `mode` is "host" (spool, system crontabs, changes of user) or "files" (`crond FILE...`: user-format
-    files as the user who started us). `account` is the name of the scheduler's account, None in mode
-    "files", where all processes share one user.
+    files as the user who started us). `account` is the name of the account of scheduler and recorder, None
+    in mode "files", where all processes share one user.
     """
 
     mode: str
     package: str  #: the folder that holds the `crond` package, for the programs we start
-    state: str  #: outputs/ (ours) and scheduler/ (the account's journal)
-    run: str  #: launcher.sock and scheduler.sock
+    state: str  #: outputs/ (ours), scheduler/ and history/ (the account's)
+    run: str  #: launcher.sock, scheduler.sock and recorder.sock
     dialect: str = "cronie"  #: "cronie" or "debian", already resolved
     files: tuple[str, ...] = ()
     system_crontab: str = "/etc/crontab"
@@ -49,6 +49,8 @@ class Config:
     keep_days: float = 30.0
     keep_runs: int = 1000  #: of each job
     total_size: int = 2 * 1024 * 1024 * 1024  #: bytes of all outputs
+    recorder: bool = True  #: keep a history
+    settings: str | None = None  #: the file in which the recorder finds its database's URL
 
     def to_json(self) -> str:
         """Return the text that `from_json` reads."""

@@ -23,6 +23,8 @@ def make_folders(config: Config, account: Account | None) -> None:
     _make(config.run, 0o755 if host else 0o700)
     _make(os.path.join(config.state, "outputs"), 0o700, ours=True)
     _make(os.path.join(config.state, "scheduler"), 0o700, ours=True, account=account)
+    if config.recorder:
+        _make(os.path.join(config.state, "history"), 0o700, ours=True, account=account)
 
 
 def _make(path: str, mode: int, *, ours: bool = False, account: Account | None = None) -> None:

@@ -35,8 +35,8 @@ from crond.model.messages import (
 
 if TYPE_CHECKING:
     from crond.launcher.outputs import Outputs
-    from crond.launcher.scheduler_process import SchedulerProcess
     from crond.launcher.spool import Spool
+    from crond.launcher.worker import Worker
 
 #: Most starts whose facts wait for each other.
 _TOGETHER = 32
@@ -77,7 +77,7 @@ class Launcher:
         self.attempts = Attempts()
         self.facts = Facts()
         self.closing = False
-        self.scheduler: SchedulerProcess | None = None
+        self.scheduler: Worker | None = None
         self.on_started: list[Callable[[Attempt], None]] = []
         self.on_ended: list[Callable[[Attempt, Ending], None]] = []
         self.on_stop: Callable[[Attempt], None] = lambda _attempt: None

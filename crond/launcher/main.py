@@ -41,11 +41,18 @@ from crond.launcher.outputs import Outputs
 from crond.launcher.programs import Programs
 from crond.launcher.reaper import reap
 from crond.launcher.rescan import Rescan
-from crond.launcher.scheduler_process import SchedulerProcess, scheduler_arguments, scheduler_program
 from crond.launcher.spawn import Spawner
 from crond.launcher.spool import Spool
 from crond.launcher.stopping import Stopping
 from crond.launcher.sweeps import Sweeps
+from crond.launcher.worker import (
+    RECORDER,
+    SCHEDULER,
+    Worker,
+    recorder_arguments,
+    scheduler_arguments,
+    worker_program,
+)
 from crond.model.entry import random_delay_factor
 from crond.model.messages import PROTOCOL, Hello, TableRefused
 
@@ -68,10 +75,12 @@ def main(config_json: str) -> int:
     return run(config)
 
 
-def run(config: Config, *, scheduler: Sequence[str] | None = None) -> int:
-    """Run the launcher; `scheduler` is the command line of its scheduler, if not our own."""
+def run(
+    config: Config, *, scheduler: Sequence[str] | None = None, recorder: Sequence[str] | None = None
+) -> int:
+    """Run the launcher; `scheduler` and `recorder` are their command lines, if not our own."""
     try:
-        return _Daemon(config, scheduler).run()
+        return _Daemon(config, scheduler, recorder).run()
     except StartFailed as error:
         sys.stderr.write(f"crond: {error}\n")
         return 1
@@ -80,9 +89,12 @@ def run(config: Config, *, scheduler: Sequence[str] | None = None) -> int:
 class _Daemon:
     """All parts, and the order in which they begin and end."""
 
-    def __init__(self, config: Config, scheduler: Sequence[str] | None) -> None:
+    def __init__(
+        self, config: Config, scheduler: Sequence[str] | None, recorder: Sequence[str] | None
+    ) -> None:
         self._config = config
         self._scheduler_arguments = scheduler or scheduler_arguments(config)
+        self._recorder_arguments = recorder or recorder_arguments(config)
         self._on_terminal = config.foreground and os.isatty(2)
 
     def run(self) -> int:
@@ -144,17 +156,30 @@ class _Daemon:
             log=self._log,
             guard=self._loop.guard,
         )
-        self._scheduler = SchedulerProcess(
-            scheduler_program(self._scheduler_arguments, account),
+        self._scheduler = Worker(
+            SCHEDULER,
+            worker_program(self._scheduler_arguments, account),
             loop=self._loop,
             spawner=self._spawner,
             log=self._log,
             listening=listen(config.run, "scheduler.sock"),
             silence=config.heartbeat_timeout,
-            greet=self._launcher.greet,
-            handle=self._launcher.handle,
         )
+        self._scheduler.greet = self._launcher.greet
+        self._scheduler.handle = self._launcher.handle
+        self._recorder = self._make_recorder(account) if config.recorder else None
         self._make_ends()
+
+    def _make_recorder(self, account: Account | None) -> Worker:
+        return Worker(
+            RECORDER,
+            worker_program(self._recorder_arguments, account),
+            loop=self._loop,
+            spawner=self._spawner,
+            log=self._log,
+            listening=listen(self._config.run, "recorder.sock"),
+            silence=self._config.heartbeat_timeout,
+        )
 
     def _make_ends(self) -> None:
         """Put together what is concerned with ends: of attempts, and of the daemon."""
@@ -165,7 +190,7 @@ class _Daemon:
             log=self._log,
             launcher=self._launcher,
             stopping=self._stopping,
-            scheduler=self._scheduler,
+            workers=[worker for worker in (self._scheduler, self._recorder) if worker is not None],
             supervisor=self._supervisor,
             drains=config.mode == "files" or os.getpid() == 1,
             grace=config.shutdown_grace,
@@ -259,6 +284,8 @@ class _Daemon:
         gc.collect()
         gc.freeze()
         self._scheduler.start()
+        if self._recorder is not None:
+            self._recorder.start()
         self._supervisor.ready()
         self._loop.after(0.0, self._parse)
 
@@ -268,14 +295,18 @@ class _Daemon:
             lambda: not self._echoes() and not any(outlet.busy for outlet in outlets),
             time.monotonic() + _LAST_WORDS,
         )
-        for name in ("scheduler.sock", "launcher.sock"):
+        for name in ("scheduler.sock", "recorder.sock", "launcher.sock"):
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._config.run, name))
         lock.remove()
 
     def _reap(self) -> None:
-        if reap(lambda *ended: self._loop.guard(self._launcher.reaped, *ended)):
+        if reap(lambda *ended: self._loop.guard(self._ended, *ended)):
             self._loop.after(0.0, self._reap)
+
+    def _ended(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
+        if self._recorder is None or not self._recorder.reaped(pid, status):
+            self._launcher.reaped(pid, status, usage)
 
     def _hung_up(self) -> None:
         # HUP means "read again", but also that the terminal we were started on is gone.

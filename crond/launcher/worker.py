@@ -1,8 +1,9 @@
-"""The scheduler's process and its wire: started, listened to, replaced.
+"""A program of our own without privilege, scheduler or recorder: its process and its wire, started,
+listened to, replaced.
 
-Owns one life of the scheduler after another: exec as its account, the socket pair, the patience with
-a silent one, the pause before the next. Must not know what the messages mean, except that each is a
-sign of life. The launcher greets each new one and handles what it says.
+Owns one life of it after another: exec as the account, the socket pair, the patience with a silent one,
+the pause before the next. Must not know what the messages mean, except that each is a sign of life. Whoever
+makes one greets each new life and handles what it says.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -26,26 +28,39 @@ from crond.launcher.overheard import Overheard
 from crond.launcher.spawn import Identity, Program, Spawner, SpawnFailed, Trouble
 from crond.link import Link, LinkClosed
 from crond.model.frames import SMALL_FRAME
-from crond.model.messages import WISHES, BadMessage, Message
+from crond.model.messages import WISHES, BadMessage, Heartbeat, Message
 
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from crond.scheduler.main import main; sys.exit(main(sys.argv[2]))"
+    "from crond.{name}.main import main; sys.exit(main(sys.argv[2]))"
 )
 #: Bytes that may wait for it: all tables at once, right after it came up.
 _BACKLOG = 512 * 1024 * 1024
 _SHORT_LIFE = 10.0
-_LONGEST_PAUSE = 30.0
 _PASSED_ON = ("PATH", "TZ", "TZDIR", "LANG", "LANGUAGE")
 
 
 class Phase(Enum):
-    """Where the scheduler is."""
+    """Where the program is."""
 
     ABSENT = auto()  #: not started, or reaped
     ALIVE = auto()
     DYING = auto()  #: killed, or its wire is gone; its process is not yet reaped
     DISMISSED = auto()  #: there will be no other
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a program is to us: what it may say, and how long we rest between lives that end at once."""
+
+    name: str
+    expected: tuple[type[Any], ...]
+    longest_pause: float  #: seconds
+
+
+SCHEDULER = Role("scheduler", WISHES, 30.0)
+#: One that cannot live, for want of a library, say, harms nothing but the history.
+RECORDER = Role("recorder", (Heartbeat,), 300.0)
 
 
 def scheduler_arguments(config: Config) -> list[str]:
@@ -54,12 +69,28 @@ def scheduler_arguments(config: Config) -> list[str]:
         "journal": os.path.join(config.state, "scheduler"),
         "mode": config.mode,
         "heartbeat": config.heartbeat_timeout / 3,
+        "recorder": config.recorder,
     }
-    return [sys.executable, "-I", "-c", _BOOT, config.package, json.dumps(told)]
+    return _command_line("scheduler", config, told)
 
 
-def scheduler_program(arguments: Sequence[str], account: Account | None) -> Program:
-    """Return how the scheduler is executed; as `account`, or as ourselves if there is none."""
+def recorder_arguments(config: Config) -> list[str]:
+    """Return the command line of the recorder."""
+    told = {
+        "journal": os.path.join(config.state, "scheduler"),
+        "history": os.path.join(config.state, "history"),
+        "settings": config.settings,
+        "heartbeat": config.heartbeat_timeout / 3,
+    }
+    return _command_line("recorder", config, told)
+
+
+def _command_line(name: str, config: Config, told: dict[str, Any]) -> list[str]:
+    return [sys.executable, "-I", "-c", _BOOT.format(name=name), config.package, json.dumps(told)]
+
+
+def worker_program(arguments: Sequence[str], account: Account | None) -> Program:
+    """Return how a program of ours is executed; as `account`, or as ourselves if there is none."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -74,11 +105,15 @@ def scheduler_program(arguments: Sequence[str], account: Account | None) -> Prog
     )
 
 
-class SchedulerProcess:
-    """The one scheduler. `greet` is called on each new wire, `handle` with messages that came together."""
+class Worker:
+    """The one program in `role`.
+
+    `greet` is called on each new wire, `handle` with messages that came together.
+    """
 
     def __init__(
         self,
+        role: Role,
         program: Program,
         *,
         loop: Loop,
@@ -86,17 +121,16 @@ class SchedulerProcess:
         log: Log,
         listening: socket.socket,
         silence: float,
-        greet: Callable[[], None],
-        handle: Callable[[list[Any]], None],
     ) -> None:
+        self.greet: Callable[[], None] = lambda: None
+        self.handle: Callable[[list[Any]], None] = lambda _messages: None
+        self._role = role
         self._program = program
         self._loop = loop
         self._spawner = spawner
         self._log = log
         self._listening = _lifted(listening)
         self._silence = silence
-        self._greet = greet
-        self._handle = handle
         self._phase = Phase.ABSENT
         self._link: Link | None = None
         self._pid = 0
@@ -104,7 +138,7 @@ class SchedulerProcess:
         self._began = 0.0
         self._heard = 0.0
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        self._words = Overheard("scheduler", loop=loop, log=log)
+        self._words = Overheard(role.name, loop=loop, log=log)
 
     @property
     def gone(self) -> bool:
@@ -131,10 +165,12 @@ class SchedulerProcess:
         finally:
             os.close(wire)
         self._phase = Phase.ALIVE
-        self._link = Link(ours, expected=WISHES, receive_limit=SMALL_FRAME, backlog_limit=_BACKLOG)
+        self._link = Link(
+            ours, expected=self._role.expected, receive_limit=SMALL_FRAME, backlog_limit=_BACKLOG
+        )
         self._watch()
         self._loop.after(self._silence, self._listen_for_silence)
-        self._greet()
+        self.greet()
 
     def send(self, message: Message) -> None:
         """Send `message` if there is somebody to read it."""
@@ -152,7 +188,7 @@ class SchedulerProcess:
     def kill(self, reason: str) -> None:
         """End this one now; another follows when it is reaped, unless it was dismissed."""
         ends = "it is killed" if self._phase is Phase.DISMISSED else "it is replaced"
-        self._log.error(f"scheduler: {reason}; {ends}")
+        self._log.error(f"{self._role.name}: {reason}; {ends}")
         self._hang_up()
         if self._phase is Phase.ALIVE:
             self._phase = Phase.DYING
@@ -160,7 +196,7 @@ class SchedulerProcess:
             os.kill(self._pid, signal.SIGKILL)
 
     def reaped(self, pid: int, status: int) -> bool:
-        """Take note of the end of process `pid`; True if it was the scheduler."""
+        """Take note of the end of process `pid`; True if it was this program's."""
         if pid != self._pid:
             return False
         self._pid = 0
@@ -171,7 +207,7 @@ class SchedulerProcess:
         if trouble is not None:
             self._say_trouble(trouble)
         else:
-            self._log.error(f"scheduler: ended, {in_words(status)}; starting another")
+            self._log.error(f"{self._role.name}: ended, {in_words(status)}; starting another")
         self._phase = Phase.ABSENT
         if time.monotonic() - self._began >= _SHORT_LIFE:
             self._pause = 0.0
@@ -182,11 +218,13 @@ class SchedulerProcess:
 
     def _say_trouble(self, trouble: Trouble) -> None:
         path = os.fsdecode(self._program.path)
-        self._log.error(f"scheduler: {path}: {trouble.stage.name.lower()}: {os.strerror(trouble.errno)}")
+        self._log.error(
+            f"{self._role.name}: {path}: {trouble.stage.name.lower()}: {os.strerror(trouble.errno)}"
+        )
 
     def _start_later(self) -> None:
         self._loop.after(self._pause, self.start)
-        self._pause = min(_LONGEST_PAUSE, self._pause * 2 or 1.0)
+        self._pause = min(self._role.longest_pause, self._pause * 2 or 1.0)
 
     def _send(self, sending: Callable[[Link], None]) -> None:
         if self._link is None:
@@ -214,7 +252,7 @@ class SchedulerProcess:
             if events & ~WRITE:
                 messages = link.receive()
                 self._heard = time.monotonic()
-                self._loop.guard(self._handle, messages)
+                self._loop.guard(self.handle, messages)
         except (LinkClosed, BadMessage) as error:
             self.kill(str(error))
 
@@ -235,5 +273,5 @@ class SchedulerProcess:
 
 
 def _lifted(sock: socket.socket) -> int:
-    """Return another descriptor of `sock`, above those that it is to become in the scheduler."""
+    """Return another descriptor of `sock`, above those that it is to become in the program."""
     return fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 10)

@@ -36,16 +36,16 @@ def revision_of(connection: Connection) -> str | None:
     return found
 
 
-def upgrade(connection: Connection) -> bool:
-    """Bring the schema to HEAD in the connection's transaction; False if it was there. Raises NewerSchema."""
+def upgrade(connection: Connection) -> str | None:
+    """Bring the schema to HEAD in the connection's transaction; return what it was. Raises NewerSchema."""
     if revision_of(connection) == HEAD:
-        return False
+        return HEAD
     _lock(connection)
     try:
         # Again: another recorder may have done it while we waited for the lock.
         if (before := revision_of(connection)) != HEAD:
             _run(connection, HEAD)
-        return before != HEAD
+        return before
     finally:
         _unlock(connection)
 

@@ -21,7 +21,7 @@ from crond.recorder.database import open_engine
 from crond.recorder.feed import Batch, Position
 from crond.recorder.migrate import upgrade
 from crond.recorder.records import CrontabRecord, IntervalRecord, Row, RunRecord
-from crond.recorder.schema import attempts, crontabs, feeds, intervals, jobs, runs
+from crond.recorder.schema import HEAD, attempts, crontabs, feeds, intervals, jobs, runs
 
 #: What a database calls wrong data, and will again; the rest may be better later.
 _WRONG_DATA = (DataError, IntegrityError)
@@ -39,10 +39,11 @@ class Store:
         self._connection = self._engine.connect()
         self._feed = 0
         self._jobs: dict[str, tuple[int, int | None]] = {}
-        self.upgraded = False
+        self.upgraded_from: str | None = None
         try:
             with self._connection.begin():
-                self.upgraded = upgrade(self._connection)
+                before = upgrade(self._connection)
+            self.upgraded_from = None if before == HEAD else before
             self._inode = self._inode_now()
         except BaseException:
             self.close()

@@ -21,6 +21,7 @@ from crond.recorder.database import BadDatabase
 from crond.recorder.feed import Feed, Position, feed_token
 from crond.recorder.migrate import NewerSchema
 from crond.recorder.prune import Keep, prune
+from crond.recorder.schema import HEAD
 from crond.recorder.store import Store
 
 #: Seconds between two looks at the journal.
@@ -166,8 +167,8 @@ class Writer:
         token = feed_token(self._feed.folder)
         store = Store(place.url)
         try:
-            if store.upgraded:
-                self._log("the database has the newest schema now")
+            if store.upgraded_from is not None:
+                self._log(f"the database was brought from schema {store.upgraded_from} to {HEAD}")
             position = store.begin(token, self._host, self._feed.folder)
         except BaseException:
             store.close()

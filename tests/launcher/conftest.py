@@ -57,6 +57,7 @@ def host(folder: Path) -> Callable[..., Config]:
             "pid_file": str(folder / "crond.pid"),
             "reboot_marker": str(folder / "reboot"),
             "kill_timeout": 2.0,
+            "recorder": False,
         }
         return Config(**(settings | more))
 

@@ -273,6 +273,7 @@ def files_config(folder: Path, *files: Path, **more: Any) -> Config:
         files=tuple(str(file) for file in files),
         shutdown_grace=5.0,
         kill_timeout=2.0,
+        recorder=False,
     )
     return dataclasses.replace(base, **more)
 
