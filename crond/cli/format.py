@@ -191,6 +191,15 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
+def size(count: int) -> str:
+    """Return a number of bytes as people say it, in units of 1024: `512 B`, `3.4 KB`, `12 MB`."""
+    if count < 1024:
+        return f"{max(count, 0)} B"
+    power = min((count.bit_length() - 1) // 10, 4)
+    amount = count / 1024**power
+    return f"{amount:.1f} {' KMGT'[power]}B" if amount < 10 else f"{amount:.0f} {' KMGT'[power]}B"
+
+
 def counted(count: int, noun: str) -> str:
     """Return `1 run` or `2 runs`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")

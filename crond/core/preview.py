@@ -44,7 +44,7 @@ class Preview:
         self._changes: dict[str | None, list[float]] = {}
 
     def looking_from(self, wall: float) -> Preview:
-        """Return the same look ahead from `wall` (epoch seconds), as if nothing had been served: the past's."""
+        """Return the same look ahead from `wall` (epoch seconds), as if nothing had been served."""
         return Preview(
             wall=wall,
             planned_upto=_LONG_AGO,
