@@ -1,7 +1,7 @@
 """The verb `logs`: which attempt is meant, and its output from the launcher's descriptor.
 
-The scheduler knows runs, the launcher holds outputs: one question to each. A terminal never gets a
-control character of a job's output unless --raw asks for it. Loaded by crond.cli.main.
+The scheduler knows runs, the recorder those of long ago, the launcher holds outputs: one question to each.
+A terminal never gets a control character of a job's output unless --raw asks for it. Loaded by main.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import codecs
 import json
 import os
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
 
 import click
 
-from crond.cli.answers import BadAnswer, RunSeen, list_of, number_of, read_run
-from crond.cli.client import LAUNCHER, Connection, Place, Refused, Reply, ask_once, find_place
+from crond.cli.answers import BadAnswer, RunSeen, list_of, number_of, read_run, run_at
+from crond.cli.client import LAUNCHER, RECORDER, Connection, Place, Refused, Reply, ask_once, find_place
 from crond.cli.describe import standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
 from crond.cli.options import json_option
 from crond.cli.times import shown
+from crond.launcher.holes import left_out, pieces
 from crond.model.messages import attempt_key, is_attempt_key
 from crond.model.status import exit_of
 
-_CHUNK = 128 * 1024
+_FAILURES = ("failed", "could_not_start", "lost")
 #: How often a growing output is looked at, in seconds.
 _PERIOD = 0.1
 
@@ -36,6 +36,10 @@ class Sink(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
+    def leave_out(self, count: int) -> None:
+        """Say that `count` bytes are missing here."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -44,10 +48,16 @@ class RawSink:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._last = b"\n"
 
     def write(self, data: bytes) -> None:
+        self._last = data[-1:] or self._last
         self._stream.write(data)
         self._stream.flush()
+
+    def leave_out(self, count: int) -> None:
+        """Put a line of its own in the place of the bytes."""
+        self.write((b"" if self._last == b"\n" else b"\n") + left_out(count))
 
     def close(self) -> None:
         self._stream.flush()
@@ -58,9 +68,17 @@ class VisibleSink:
 
     def __init__(self) -> None:
         self._decoder: codecs.IncrementalDecoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._last = "\n"
 
     def write(self, data: bytes, final: bool = False) -> None:
-        click.echo(printable(self._decoder.decode(data, final), keep="\n\t"), nl=False)
+        text = self._decoder.decode(data, final)
+        self._last = text[-1:] or self._last
+        click.echo(printable(text, keep="\n\t"), nl=False)
+
+    def leave_out(self, count: int) -> None:
+        """Put a line of its own in the place of the bytes."""
+        self.write(b"", final=True)
+        self.write((b"" if self._last == "\n" else b"\n") + left_out(count))
 
     def close(self) -> None:
         self.write(b"", final=True)
@@ -71,17 +89,29 @@ class JsonSink:
 
     def __init__(self, head: dict[str, object]) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._left_out = 0
+        self._last = "\n"
         click.echo(json.dumps(head)[:-1] + ', "output": "', nl=False)
 
     def write(self, data: bytes, final: bool = False) -> None:
-        click.echo(json.dumps(self._decoder.decode(data, final))[1:-1], nl=False)
+        text = self._decoder.decode(data, final)
+        self._last = text[-1:] or self._last
+        click.echo(json.dumps(text)[1:-1], nl=False)
+
+    def leave_out(self, count: int) -> None:
+        """Put a line of its own in the place of the bytes, and count them."""
+        self._left_out += count
+        self.write(b"", final=True)
+        self.write((b"" if self._last == "\n" else b"\n") + left_out(count))
 
     def close(self) -> None:
         self.write(b"", final=True)
 
     def end(self, exit_code: int | None, signal: int | None, running: bool) -> None:
         """Finish the object with what is known once the output was read."""
-        tail = json.dumps({"running": running, "exit_code": exit_code, "signal": signal})
+        tail = json.dumps(
+            {"left_out": self._left_out, "running": running, "exit_code": exit_code, "signal": signal}
+        )
         click.echo('", ' + tail[1:])
 
 
@@ -91,19 +121,28 @@ class JsonSink:
 @click.option(
     "--attempt", type=click.IntRange(min=1), metavar="N", help="The Nth attempt of the run, not the last."
 )
+@click.option("--failed", is_flag=True, help="The latest run that failed, not the latest of all.")
 @click.option("--raw", is_flag=True, help="Let control characters through to the terminal.")
 @json_option
 @click.pass_obj
 def logs(
-    state: str | None, *, target: str | None, follow: bool, attempt: int | None, raw: bool, as_json: bool
+    state: str | None,
+    *,
+    target: str | None,
+    follow: bool,
+    attempt: int | None,
+    failed: bool,
+    raw: bool,
+    as_json: bool,
 ) -> None:
     """Show what a run wrote: of a job's latest run, of the run or attempt (RUN.N) that is named, or of your
     latest run of all.
 
-    To a terminal, control characters are shown as ^X; anywhere else the output comes as it is.
+    To a terminal, control characters are shown as ^X; anywhere else the output comes as it is. Where an
+    output was larger than the settings allow, a line says how much of its middle was left out.
     """
     place = find_place(state)
-    key, run = find_attempt(place, target, attempt)
+    key, run = (find_failed if failed else find_attempt)(place, target, attempt)
     with Connection(place, LAUNCHER) as launcher:
         reply = _ask_output(launcher, key, run)
         if as_json:
@@ -120,8 +159,48 @@ def logs(
         sink.end(code, signal, last.body.get("running") is True)
 
 
+def find_failed(place: Place, target: str | None, number: int | None) -> tuple[str, RunSeen | None]:
+    """As `find_attempt`, for the latest run of the job `target` (None: of all) that failed."""
+    try:
+        known = _ask_runs(place, job=target)
+    except Refused as refusal:
+        if refusal.code != "unknown":
+            raise
+        known = []
+    runs = [run for run in known if run.outcome in _FAILURES]
+    # The scheduler remembers a few runs of each job; the last failure may be longer ago.
+    if not any(run.attempt for run in runs):
+        runs = _from_history(place, job=target, failed="yes") or runs
+    whose = "yours" if target is None else f"'{printable(target)}'"
+    return _of_latest(runs, f"{whose} that failed", number)
+
+
 def find_attempt(place: Place, target: str | None, number: int | None) -> tuple[str, RunSeen | None]:
-    """Return the key of the attempt that is meant, and its run where the scheduler knows it."""
+    """Return the key of the attempt that is meant, and its run where scheduler or recorder know it."""
+    try:
+        return _find(place, target, number)
+    except Refused as refusal:
+        if refusal.code != "unknown" or target is None:
+            raise
+        # Outputs are kept longer than the scheduler remembers their runs, and jobs leave their tables.
+        runs = _from_history(place, job=target) or _from_history(place, run=target)
+        if not runs:
+            raise
+        return _of_latest(runs, f"'{printable(target)}'", number)
+
+
+def _from_history(place: Place, *, run: str | None = None, **asked: str | None) -> list[RunSeen]:
+    """Ask the recorder for a run, or for runs, newest first; nothing if it cannot say."""
+    try:
+        with Connection(place, RECORDER) as recorder:
+            if run is not None:
+                return [run_at(recorder.ask("show", run=run).body, "run")]
+            return list_of(recorder.ask("history", count="50", **asked).body, "runs", read_run)
+    except Failure:
+        return []  # what the scheduler said stands
+
+
+def _find(place: Place, target: str | None, number: int | None) -> tuple[str, RunSeen | None]:
     if target is None:
         return _of_latest(_ask_runs(place), "yours", number)
     shown_target = f"'{printable(target)}'"
@@ -208,21 +287,17 @@ def _copy(launcher: Connection, reply: Reply, sink: Sink, *, follow: bool) -> Re
 
 def _drain(descriptor: int | None, offset: int, sink: Sink) -> int:
     """Copy what is there from `offset` on; return where that ended."""
-    for data in _pieces(descriptor, offset):
-        sink.write(data)
-        offset += len(data)
-    return offset
-
-
-def _pieces(descriptor: int | None, offset: int) -> Iterator[bytes]:
     # What grows while it is read is read up to the size seen first: without -f the end must come.
-    end = 0 if descriptor is None else os.fstat(descriptor).st_size
-    while descriptor is not None and offset < end:
-        data = os.pread(descriptor, min(_CHUNK, end - offset), offset)
-        if not data:
-            return
-        offset += len(data)
-        yield data
+    if descriptor is None:
+        return offset
+    for piece in pieces(descriptor, offset, os.fstat(descriptor).st_size):
+        if isinstance(piece, int):
+            sink.leave_out(piece)
+            offset += piece
+        else:
+            sink.write(piece)
+            offset += len(piece)
+    return offset
 
 
 def _exit_of(reply: Reply) -> tuple[int | None, int | None]:

@@ -152,7 +152,5 @@ def _limits(limits: Limits, arguments: dict[str, str]) -> Limits:
             except ValueError:
                 wanted[name] = -1
             if not 0 <= wanted[name] < 2**53:
-                raise NotNow(
-                    "bad_request", f"{name} must be a number from 0 on, not {arguments[name]!a}"
-                )
+                raise NotNow("bad_request", f"{name} must be a number from 0 on, not {arguments[name]!a}")
     return replace(limits, **wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from crond.cli import logs as logs_module
+from crond.launcher import holes
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import RUNNING, FakeDaemon, Step, WithFile, no, run_body, yes
 from tests.cli.terminal import on_terminal
@@ -208,6 +210,7 @@ def test_logs_json(
         "run": "k3f",
         "job": "root/backup",
         "output": 'a"\ufffd\n한',
+        "left_out": 0,
         "running": status is None,
         "exit_code": code,
         "signal": signal,
@@ -218,7 +221,7 @@ def test_json_of_an_output_in_pieces(
     ask: Client, daemon: FakeDaemon, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A letter that lies across two reads is still one letter."""
-    monkeypatch.setattr(logs_module, "_CHUNK", 1)
+    monkeypatch.setattr(holes, "_CHUNK", 1)
     output.write_bytes("한글\n".encode())
     daemon.scheduler["runs"] = runs_of(run_body(), job="backup")
     daemon.launcher["logs"] = lambda _: [WithFile(yes(body()), output)]
@@ -240,3 +243,91 @@ def test_a_terminal_gets_no_control_characters(
     shown, said = on_terminal("--state", str(daemon.state), "logs", "backup", *options)
     assert shown.replace(b"\r", b"") == expected.replace(b"\r", b"")
     assert said.startswith(b"==> root/backup, attempt k3f.1, 2026-11-21")
+
+
+# --- what was left out, and runs of long ago ---------------------------------------------------------------
+
+
+@pytest.fixture
+def holed(output: Path) -> Path:
+    """An output whose middle was dropped."""
+    with output.open("wb") as file:
+        file.write(b"begin" + b"x" * 4091)
+        file.truncate(1_000_000 + 4096)
+        file.seek(1_000_000 + 4096)
+        file.write(b"end\n")
+    data = 1_004_096 // 4096 * 4096
+    assert holes.data_from(os.open(output, os.O_RDONLY), 4096, 1_004_100) == data
+    return output
+
+
+def test_what_was_left_out_is_said(ask: Client, daemon: FakeDaemon, holed: Path) -> None:
+    """A line of its own stands for the bytes, whatever came before it; no NUL of the hole is shown."""
+    daemon.scheduler["runs"] = runs_of(run_body(), job="backup")
+    daemon.launcher["logs"] = lambda _: [WithFile(yes(body()), holed)]
+    lines = ask("logs", "backup").stdout_bytes.splitlines()
+    assert lines[0].startswith(b"beginx")
+    left = 1_004_096 // 4096 * 4096 - 4096
+    assert lines[1] == f"[... {left:,} bytes left out ...]".encode()
+    assert lines[2].lstrip(b"\0") == b"end"
+    told = json.loads(ask("logs", "--json", "backup").stdout)
+    assert told["left_out"] == left
+    assert f"x\n[... {left:,} bytes left out ...]\n" in told["output"]
+
+
+def test_the_latest_that_failed(ask: Client, daemon: FakeDaemon, output: Path) -> None:
+    """--failed passes over what succeeded, and over failures that never started."""
+    failed = run_body(id="bad1", attempt="bad1.2", attempts=2, outcome="failed", exit_code=2)
+    never = run_body(id="bad2", attempt=None, outcome="could_not_start")
+    daemon.scheduler["runs"] = runs_of(run_body(), never, failed, job="backup")
+    daemon.launcher["logs"] = lambda _: [WithFile(yes(body()), output)]
+    assert ask("logs", "backup", "--failed").stdout == "one\ntwo\n"
+    assert daemon.asked[-1] == ("launcher", "logs", {"attempt": "bad1.2"})
+
+
+def test_a_failure_of_long_ago(ask: Client, daemon: FakeDaemon, output: Path) -> None:
+    """What the scheduler has forgotten, the history still knows."""
+    daemon.scheduler["runs"] = runs_of(run_body(), job="backup")
+    old = run_body(id="old1", attempt="old1.1", outcome="failed", exit_code=1)
+    daemon.recorder["history"] = lambda _: [yes({"runs": [old], "more": False, "behind": 0})]
+    daemon.launcher["logs"] = lambda _: [WithFile(yes(body()), output)]
+    assert ask("logs", "backup", "--failed").stdout == "one\ntwo\n"
+    assert ("recorder", "history", {"job": "backup", "failed": "yes", "count": "50"}) in daemon.asked
+
+
+def test_no_failure(ask: Client, daemon: FakeDaemon) -> None:
+    """Neither scheduler nor history know one: said, with status 4."""
+    daemon.scheduler["runs"] = runs_of(run_body(), job="backup")
+    daemon.recorder["history"] = lambda _: [yes({"runs": [], "more": False, "behind": 0})]
+    result = ask("logs", "backup", "--failed")
+    assert (result.exit_code, result.stderr) == (
+        4,
+        "crontabx: no run of 'backup' that failed is remembered\n",
+    )
+
+
+@pytest.mark.parametrize("target", ["gone", "old1"])
+def test_a_job_or_run_that_only_the_history_knows(
+    ask: Client, daemon: FakeDaemon, output: Path, target: str
+) -> None:
+    """A job that left its table, and a run of long ago: their outputs are still to be had."""
+    old = run_body(id="old1", job="root/gone", attempt="old1.1")
+    daemon.scheduler["runs"] = runs_of()
+    daemon.recorder["history"] = lambda asked: [
+        yes({"runs": [old]}) if asked["job"] == "gone" else no("unknown", "no such job")
+    ]
+    daemon.recorder["show"] = lambda asked: [
+        yes({"run": old}) if asked["run"] == "old1" else no("unknown", "no such run")
+    ]
+    daemon.launcher["logs"] = lambda _: [WithFile(yes(body()), output)]
+    assert ask("logs", target).stdout == "one\ntwo\n"
+    assert daemon.asked[-1] == ("launcher", "logs", {"attempt": "old1.1"})
+
+
+def test_without_a_recorder_the_schedulers_word_stands(ask: Client, daemon: FakeDaemon) -> None:
+    """A recorder that does not answer is no reason for another message."""
+    daemon.scheduler["runs"] = runs_of()
+    daemon.recorder["history"] = lambda _: [no("unavailable", "locked")]
+    daemon.recorder["show"] = lambda _: [no("unavailable", "locked")]
+    result = ask("logs", "nothing")
+    assert (result.exit_code, result.stderr) == (4, "crontabx: nothing of that name\n")

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from crond.cli.format import size
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import FakeDaemon, no, yes
 
@@ -68,19 +67,3 @@ def test_a_refusal(ask: Client, daemon: FakeDaemon) -> None:
 def test_what_is_no_limit(client: Client, arguments: list[str]) -> None:
     """Refused before any daemon is asked."""
     assert client("prune", *arguments).exit_code == 2
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KB"),
-        (10 * 1024, "10 KB"),
-        (3_500_000, "3.3 MB"),
-        (1 << 62, "4194304 TB"),
-    ],
-)
-def test_sizes(count: int, text: str) -> None:
-    """Units of 1024, two digits where one would say too little."""
-    assert size(count) == text
