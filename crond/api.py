@@ -84,7 +84,7 @@ def _moment(given: datetime | float) -> float:
 def _zone(given: str | tzinfo) -> tzinfo:
     if isinstance(given, tzinfo):
         return given
-    zone = tzinfo_named(given)
+    zone = tzinfo_named(given) if given else None
     if zone is None:
         raise ValueError(f"there is no time zone {given!r}")
     return zone

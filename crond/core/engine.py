@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from crond.core import admission, memory, reconcile, stopping
+from crond.core import admission, keeping, memory, reconcile, stopping
 from crond.core.clockwork import Passage, Reading, passage
 from crond.core.index import Index
 from crond.core.memory import Memory, Waiting
@@ -41,10 +41,6 @@ from crond.model.status import exit_of, judge
 
 #: How many dues become starts in one step: the first of a thousand must not wait for the last.
 BATCH = 32
-#: How many finished runs of a job are kept.
-KEPT_RUNS = 10
-#: Runs of jobs that no table holds any more are kept for this many seconds.
-KEPT_AFTER_GONE = 86400.0
 
 
 class Engine:
@@ -204,11 +200,14 @@ class Engine:
 
     def _tables_complete(self, reading: Reading, _event: TablesComplete) -> None:
         self._complete = True
-        self._reindex(reading.wall)
+        # Only now: a table that is read again later must start nothing.
+        self._reindex(reading.wall, self._last_served)
         self._plan_reboot()
         for run in reconcile.unanswered(self.memory.runs.values()):
             self._ask_again(run)
         for run in reconcile.stopping(self.memory.runs.values()):
+            if run.attempt.started_at is None:
+                self._ask_whether_started(run)
             self._actions.append(Send(Stop(attempt_key(run.id, run.attempt.number))))
         self._admit(reading.wall)
 
@@ -255,14 +254,20 @@ class Engine:
         self.tables.pop(origin, None)
         self.refused.pop(origin, None)
 
-    def _reindex(self, wall: float) -> None:
+    def _reindex(self, wall: float, last_served: Callable[[Job], float | None] = lambda _job: None) -> None:
         if not self._complete:
             return  # at start, once for all tables
-        passed = self._walk.use(Index(self.jobs.values(), delay_factor=self._delay_factor), wall)
+        index = Index(self.jobs.values(), delay_factor=self._delay_factor)
+        passed = self._walk.use(index, wall, last_served=last_served)
         for one in passed:
             held = self.memory.answered.get(one.job.id)
             if held is None or held.instant < one.instant:
                 self._actions.append(Notice(f"{one.job.id}: {one.job.entry.schedule} has passed; not run"))
+
+    def _last_served(self, job: Job) -> float | None:
+        """The instant that `job` last answered in this life of the launcher, if any."""
+        held = self.memory.answered.get(job.id)
+        return None if held is None or self.began is None or held.instant < self.began else held.instant
 
     # --- attempts ----------------------------------------------------------------------------------------
 
@@ -321,11 +326,14 @@ class Engine:
         """Ask for a start that may have been made: the launcher refuses to make it twice."""
         job = self.jobs.get(run.job)
         if job is None:
-            # No version is 0, so the answer tells whether it had been started while its table was there.
-            name = run.job.partition("/")[2]
-            self._actions.append(Send(Start(0, 0, "command", name, run.id, run.attempt.number)))
+            self._ask_whether_started(run)
         else:
             self._send_start(run, job)
+
+    def _ask_whether_started(self, run: Run) -> None:
+        """Have the launcher say whether it made a start: no version is 0, so it makes none now."""
+        name = run.job.partition("/")[2]
+        self._actions.append(Send(Start(0, 0, "command", name, run.id, run.attempt.number)))
 
     def _send_again(self, run: Run, wall: float) -> None:
         """Ask for a start again, with the newest version of the job's table."""
@@ -337,8 +345,7 @@ class Engine:
 
     def _finish(self, run: Run) -> None:
         self._change(run)
-        finished = [one for one in self.memory.runs_of(run.job) if one.state is State.FINISHED]
-        for old in finished[:-KEPT_RUNS]:
+        for old in keeping.superseded(self.memory, run.job):
             self._forget(old)
 
     def _forget(self, run: Run) -> None:
@@ -347,17 +354,10 @@ class Engine:
 
     def _tidy(self, wall: float) -> None:
         """Forget what belongs to jobs that left their tables long ago."""
-        for run in list(self.memory.runs.values()):
-            if (
-                run.job not in self.jobs
-                and run.ended_at is not None
-                and run.ended_at < wall - KEPT_AFTER_GONE
-            ):
-                self._forget(run)
-        held = {run.job for run in self.memory.runs.values()}
-        for job, answered in list(self.memory.answered.items()):
-            if job not in self.jobs and job not in held and answered.instant < wall - KEPT_AFTER_GONE:
-                self._remember(["forget-job", job])
+        for run in keeping.abandoned_runs(self.memory, self.jobs, wall):
+            self._forget(run)
+        for job in keeping.abandoned_jobs(self.memory, self.jobs, wall):
+            self._remember(["forget-job", job])
 
     # --- people ------------------------------------------------------------------------------------------
 
@@ -392,7 +392,9 @@ class Engine:
     def _run_of(self, attempt: str) -> Run | None:
         run, _, number = attempt.rpartition(".")
         held = self.memory.runs.get(run)
-        return held if held is not None and str(held.attempt.number) == number else None
+        if held is None or not held.attempts or str(held.attempt.number) != number:
+            return None
+        return held
 
     def _change(self, run: Run) -> None:
         self._remember(memory.changed(run))

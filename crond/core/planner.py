@@ -7,6 +7,7 @@ schedules and zones, not runs; the engine calls it at every wake-up and gives it
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
@@ -74,13 +75,19 @@ class Walk:
         self._making_up = position.making_up
         self._spaced_until = None
 
-    def use(self, index: Index, wall: float) -> list[Due]:
+    def use(
+        self, index: Index, wall: float, *, last_served: Callable[[Job], float | None] = lambda _job: None
+    ) -> list[Due]:
         """Plan with `index` from now on; return the moments in it that have passed already.
 
-        Periods that are new begin to count at `wall`.
+        Periods that are new begin to count at `wall`, or at the latest instant that one of their jobs
+        answered before a restart (`last_served`): then one due makes up for those that were missed.
         """
         self._index = index
-        self._ticks = {seconds: self._ticks.get(seconds, int(wall // seconds)) for seconds in index.periods}
+        self._ticks = {
+            seconds: self._ticks.get(seconds, _first_tick(seconds, map(last_served, jobs), wall))
+            for seconds, jobs in index.periods.items()
+        }
         served = self._planned_upto * 60.0 - self._offset
         moments = [Due(job, self._moment_of(job, wall)) for job in index.moments]
         self._moments = [due for due in moments if due.instant > served]
@@ -246,3 +253,9 @@ class Walk:
             shift = self._planned_upto - seen
             first = min(first, place.next_minute(seen, upto - shift, self._rules) + shift)
         return first
+
+
+def _first_tick(seconds: int, served: Iterable[float | None], wall: float) -> int:
+    """The multiple of `seconds` that counts as served when a period is new to the walk."""
+    instants = [instant for instant in served if instant is not None]
+    return int(min(max(instants, default=wall), wall) // seconds)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crond.core.engine import BATCH, KEPT_AFTER_GONE, KEPT_RUNS
+from crond.core.engine import BATCH
+from crond.core.keeping import KEPT_AFTER_GONE, KEPT_RUNS
 from crond.core.memory import BadRecord, Memory
 from crond.model.events import RunRequested, StopRequested
 from crond.model.messages import (
@@ -497,3 +498,51 @@ def test_the_engine_looks_ahead_from_where_it_stands(driver: Driver) -> None:
     """With its own zone, delay and served minutes."""
     (job,) = driver.engine.jobs.values()
     assert next(driver.engine.preview(driver.now.wall).due_times(job)) == NOON + 60
+
+
+def test_a_tick_that_passed_while_the_scheduler_was_away_is_made_up_once() -> None:
+    """The scheduler was replaced just as my 15 s job was due, and that run never came."""
+    driver = Driver(wall=NOON)
+    driver.begin("@every 15s c\n")
+    driver.go(15)
+    assert len(driver.starts()) == 1
+
+    driver.pass_by(40)
+    driver.restart()
+    driver.wake()
+
+    (start,) = driver.starts()
+    assert driver.run(start).instant == NOON + 45
+    driver.wake()
+    assert driver.starts() == []
+
+
+def test_reading_a_table_again_starts_nothing() -> None:
+    """I commented a line out and in again, and its job ran at once."""
+    driver = Driver(wall=NOON)
+    driver.begin("@every 15s c\n")
+    driver.go(15)
+    driver.starts()
+    driver.edit("# @every 15s c\n")
+    driver.go(100)
+
+    driver.edit("@every 15s c\n")
+    driver.wake()
+
+    assert driver.starts() == []
+
+
+def test_a_stop_before_a_start_that_was_never_made_ends() -> None:
+    """The scheduler died before start and stop left it; the run stood there as stopping for ever."""
+    driver = Driver(wall=NOON)
+    driver.begin("* * * * * c\n")
+    driver.go(60)
+    (start,) = driver.starts()
+    driver.step(StopRequested(start.run, 0))
+
+    driver.restart()
+
+    (question,) = driver.starts()
+    assert (question.table, question.run) == (0, start.run)
+    driver.step(NotStarted(1, attempt_key(start.run, 1), NOON + 60, "stale", ""))
+    assert driver.run(start).outcome is Outcome.STOPPED

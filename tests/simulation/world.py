@@ -11,7 +11,8 @@ from typing import Any
 
 from crond.calendars.rules import days_of_rule
 from crond.core.clockwork import Reading
-from crond.core.engine import KEPT_RUNS, Engine
+from crond.core.engine import Engine
+from crond.core.keeping import KEPT_RUNS
 from crond.core.memory import Memory
 from crond.model.actions import Record, Remember, Send
 from crond.model.crontab import parse_crontab

@@ -1,0 +1,41 @@
+"""What need not be remembered any longer: old runs of a job, and whatever belongs to jobs that are gone.
+
+Pure questions about a Memory; the engine forgets what they name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from crond.core.memory import Memory
+from crond.model.run import Run, State
+
+#: How many finished runs of a job are kept.
+KEPT_RUNS = 10
+#: What belongs to a job that no table holds any more is kept for this many seconds.
+KEPT_AFTER_GONE = 86400.0
+
+
+def superseded(memory: Memory, job: str) -> list[Run]:
+    """Return the finished runs of `job` beyond the newest KEPT_RUNS."""
+    return [run for run in memory.runs_of(job) if run.state is State.FINISHED][:-KEPT_RUNS]
+
+
+def abandoned_runs(memory: Memory, jobs: Container[str], wall: float) -> list[Run]:
+    """Return the finished runs of jobs not in `jobs` that ended long before `wall`."""
+    before = wall - KEPT_AFTER_GONE
+    return [
+        run
+        for run in memory.runs.values()
+        if run.job not in jobs and run.ended_at is not None and run.ended_at < before
+    ]
+
+
+def abandoned_jobs(memory: Memory, jobs: Container[str], wall: float) -> list[str]:
+    """Return the jobs not in `jobs` of which nothing but an old last instant is left."""
+    before = wall - KEPT_AFTER_GONE
+    return [
+        job
+        for job, answered in memory.answered.items()
+        if job not in jobs and answered.instant < before and not memory.runs_of(job)
+    ]
