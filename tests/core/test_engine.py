@@ -505,7 +505,8 @@ def test_a_tick_that_passed_while_the_scheduler_was_away_is_made_up_once() -> No
     driver = Driver(wall=NOON)
     driver.begin("@every 15s c\n")
     driver.go(15)
-    assert len(driver.starts()) == 1
+    (first,) = driver.starts()
+    driver.exited(driver.started(first))
 
     driver.pass_by(40)
     driver.restart()
