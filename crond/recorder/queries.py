@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, or_, select
 
 from crond.recorder import views
-from crond.recorder.schema import attempts, crontabs, feeds, intervals, jobs, runs
+from crond.recorder.records import clean
+from crond.recorder.schema import NAME, TOKEN, attempts, crontabs, feeds, intervals, jobs, runs
 
 FAILURES = ("failed", "could_not_start", "lost")
 OUTCOMES = ("success", "failed", "stopped", "could_not_start", "skipped", "lost")
@@ -200,6 +201,7 @@ class Queries:
 
     def _job(self, text: str) -> Any:
         """The job that `text` names: OWNER/NAME, NAME, or the beginning of either."""
+        text = clean(text, NAME)
         begins = or_(
             jobs.c.job.startswith(text, autoescape=True), jobs.c.name.startswith(text, autoescape=True)
         )
@@ -218,7 +220,7 @@ class Queries:
 
     def _run(self, text: str) -> Any:
         """The run whose id, or the id of whose attempt, `text` is or begins."""
-        identity = text.partition(".")[0]
+        identity = clean(text, TOKEN).partition(".")[0]
         condition = runs.c.id == identity
         if len(identity) >= _LEAST and set(identity) <= _HEX:
             # A range: LIKE would not use the index everywhere. Ids are hexadecimal, and g comes after f.

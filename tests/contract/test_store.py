@@ -1,0 +1,416 @@
+"""One history, three databases: what the store promises and what the queries answer is the same on all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import func, select, text
+from sqlalchemy.engine import URL
+
+from crond.recorder import statistics
+from crond.recorder.database import open_engine
+from crond.recorder.feed import Position
+from crond.recorder.migrate import NewerSchema, revision_of
+from crond.recorder.prune import Keep, prunable, prune
+from crond.recorder.queries import FAILURES, Filter, Queries, Refusal
+from crond.recorder.records import RunRecord
+from crond.recorder.schema import (
+    HEAD,
+    VERSION_TABLE,
+    attempts,
+    crontabs,
+    feeds,
+    intervals,
+    jobs,
+    metadata,
+    runs,
+)
+from crond.recorder.store import Store
+from tests.contract.databases import BACKENDS, fresh_database
+from tests.recorder.journal import NOON, attempt, batch, run
+
+ANN, BEN, ROOT = 1000, 1001, 0
+TOKEN = "token"
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
+    with fresh_database(request.param, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def store(url: URL) -> Iterator[Store]:
+    made = Store(url)
+    made.begin(TOKEN, "host", "/journal")
+    yield made
+    made.close()
+
+
+def micro(seconds: float) -> int:
+    return round(seconds * 1_000_000)
+
+
+def asked(store: Store, what: Any, *, uid: int = ROOT, token: str = TOKEN) -> Any:
+    """Return what `what` says of the queries of `uid`, through a connection of their own."""
+    engine = open_engine(store._engine.url, writer=False)
+    try:
+        with engine.connect() as connection, connection.begin():
+            return what(Queries(connection, token, uid, uid == ROOT))
+    finally:
+        engine.dispose()
+
+
+def ids(store: Store, uid: int = ROOT, **wanted: Any) -> list[int]:
+    """Return the numbers of the runs in an answer to `history`."""
+    answer = asked(store, lambda queries: queries.history(Filter(**wanted)), uid=uid)
+    return [int(one["id"], 16) for one in answer["runs"]]
+
+
+def count(store: Store, table: Any) -> int:
+    with store.transaction() as connection:
+        return connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+# --- the schema ------------------------------------------------------------------------------------------
+
+
+def test_migrations_make_the_tables_that_the_program_means(store: Store) -> None:
+    """What the migrations leave differs in nothing from the schema, and is known by its revision."""
+    with store.transaction() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+        assert revision_of(connection) == HEAD
+
+
+def test_a_migration_that_was_cut_short_is_finished(url: URL) -> None:
+    """MariaDB keeps the tables of a transaction that never ended: the next try makes what is missing."""
+    engine = open_engine(url, writer=True)
+    with engine.connect() as connection, connection.begin():
+        feeds.create(connection)
+        jobs.create(connection)
+    engine.dispose()
+    again = Store(url)
+    again.begin(TOKEN, "host", "/journal")
+    again.write(batch(run(1)))
+    assert ids(again) == [1]
+    again.close()
+
+
+def test_a_newer_schema_is_left_alone(url: URL, store: Store) -> None:
+    """A database that a newer program made is not written, not even its version."""
+    with store.transaction() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(NewerSchema, match="9999"):
+        Store(url)
+    with store.transaction() as connection:
+        assert connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}")) == "9999"
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{HEAD}'"))
+
+
+# --- none missing, none double ---------------------------------------------------------------------------
+
+
+def test_rows_and_position_go_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the position cannot be written, neither is the batch: the journal is read from there again."""
+    store.write(batch(run(1), end=Position(1, 50)))
+    with monkeypatch.context() as patched:
+
+        def fail(*_: object) -> None:
+            raise OSError("the power went")
+
+        patched.setattr(store, "_write_position", fail)
+        with pytest.raises(OSError, match="power"):
+            store.write(batch(run(2, job="ann/new"), end=Position(1, 90)))
+    assert ids(store) == [1]
+    assert store.begin(TOKEN, "host", "/journal") == Position(1, 50)
+    store.write(batch(run(2, job="ann/new"), end=Position(1, 90)))
+    assert ids(store) == [2, 1]
+    assert store.begin(TOKEN, "renamed", "/elsewhere") == Position(1, 90)
+
+
+def test_what_is_read_twice_is_stored_once(store: Store) -> None:
+    """Every record has a key of its own, so a journal may be read again from any place."""
+    everything = batch(
+        run(1),
+        run(2, attempts=[attempt(1), attempt(2)]),
+        ["interval", "outage", NOON, NOON + 60, "down"],
+        ["crontab", "/spool/ann", "ann", ANN, "digest1", NOON],
+    )
+    for _ in range(3):
+        store.write(everything)
+    assert [count(store, table) for table in (jobs, runs, attempts, intervals, crontabs)] == [1, 2, 3, 1, 1]
+
+
+def test_the_newest_record_of_a_run_holds(store: Store) -> None:
+    """Records are absolute: a run that was running is replaced by the same run, ended."""
+    begun = [attempt(ended_at=None, exit_code=None, output_size=0)]
+    store.write(batch(run(1, state="running", outcome=None, ended_at=None, attempts=begun)))
+    assert asked(store, lambda queries: queries.history(Filter()))["runs"][0]["state"] == "running"
+    ended = [
+        attempt(exit_code=3),
+        attempt(2, started_at=NOON + 10, ended_at=NOON + 11, exit_code=None, signal=9),
+    ]
+    store.write(batch(run(1, outcome="failed", ended_at=NOON + 11, attempts=ended)))
+    shown = asked(store, lambda queries: queries.show("0000"))["run"]
+    assert (shown["state"], shown["outcome"], shown["exit_code"], shown["signal"]) == (
+        "finished",
+        "failed",
+        None,
+        9,
+    )
+    assert (shown["attempts"], shown["duration"], shown["cpu_seconds"]) == (2, 1.0, 0.75)
+    assert [one["exit_code"] for one in shown["attempts_detail"]] == [3, None]
+    assert shown["attempts_detail"][0]["attempt"] == "00000000000001.1"
+
+
+def test_one_refused_record_does_not_stop_the_others(store: Store) -> None:
+    """What a database refuses is left out and named; the position goes on."""
+    wrong = batch(run(1), run(2), run(3), end=Position(2, 7))
+    broken = wrong.runs[f"{2:014x}"]
+    wrong.runs[f"{2:014x}"] = RunRecord(broken.job, {**broken.row, "reason": None}, broken.attempts)
+    refused = store.write(wrong)
+    assert len(refused) == 1
+    assert f"{2:014x}" in refused[0]
+    assert ids(store) == [3, 1]
+    assert store.begin(TOKEN, "host", "/journal") == Position(2, 7)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"job": "ann/" + "x" * 5000, "reason": "y" * 100_000, "run_as": "z" * 5000},
+        {"job": "ann/nul\0", "reason": "\0\0", "run_as": "\0"},
+        {"job": "ann/\udcff\ud800", "reason": "\udcff", "run_as": "\udcff"},
+        {"job": "ann/\U0001f600é", "reason": "'; DROP TABLE runs; --\\", "run_as": "ünïcode"},
+        {"uid": 2**70, "by": -(2**70), "ordinal": 2**70, "instant": 1e300},
+    ],
+)
+def test_no_text_or_number_is_too_much(store: Store, more: dict[str, Any]) -> None:
+    """Whatever a job's name or a reason holds, the run is recorded and can be told."""
+    store.write(batch(run(1, **more), run(2)))
+    assert sorted(ids(store)) == [1, 2]
+
+
+def test_a_journal_that_was_deleted_leaves_no_run_running(store: Store) -> None:
+    """Of what an earlier journal at the same place knew to be running, nothing will be heard any more."""
+    store.write(batch(run(1), run(2, state="running", outcome=None, ended_at=None)))
+    assert store.begin("other", "host", "/journal") == Position(0, 0)
+    told = asked(store, lambda queries: queries.history(Filter()), token="other")["runs"]
+    assert [(one["state"], one["outcome"]) for one in told] == [("finished", "lost"), ("finished", "success")]
+
+
+def test_daemons_that_share_a_database_do_not_mix(store: Store, url: URL) -> None:
+    """The same run id on two machines is two runs, and each daemon tells its own."""
+    other = Store(url)
+    other.begin("token2", "host2", "/journal")
+    store.write(batch(run(1), run(2)))
+    other.write(batch(run(1, outcome="failed")))
+    assert ids(store) == [2, 1]
+    told = asked(store, lambda queries: queries.history(Filter()), token="token2")["runs"]
+    assert [(one["outcome"], one["host"]) for one in told] == [("failed", "host2")]
+    other.close()
+
+
+# --- what is asked ---------------------------------------------------------------------------------------
+
+
+def test_history_and_its_filters(store: Store) -> None:
+    """By job, outcome and time; newest or slowest first; as many as are asked for."""
+    store.write(
+        batch(
+            run(1, lasted=9),
+            run(2, outcome="failed"),
+            run(3, outcome="lost", lasted=5),
+            run(4, job="ann/other", outcome="could_not_start", lasted=30),
+            run(5, outcome="skipped", attempts=[], ended_at=NOON + 300),
+            run(6, outcome="stopped", lasted=7),
+        )
+    )
+    assert ids(store) == [6, 5, 4, 3, 2, 1]
+    assert ids(store, count=2) == [6, 5]
+    assert ids(store, job="ann/backup") == [6, 5, 3, 2, 1]
+    assert ids(store, outcomes=("skipped",)) == [5]
+    assert ids(store, outcomes=FAILURES) == [4, 3, 2]
+    assert ids(store, outcomes=FAILURES, count=2) == [4, 3]
+    assert ids(store, outcomes=FAILURES, job="backup") == [3, 2]
+    assert ids(store, since=micro(NOON + 120), until=micro(NOON + 240)) == [3, 2]
+    assert ids(store, slowest=True, count=3) == [4, 1, 6]
+    assert ids(store, slowest=True, job="backup", outcomes=("success", "lost")) == [1, 3]
+    more = asked(store, lambda queries: queries.history(Filter(count=5)))["more"]
+    all_of_them = asked(store, lambda queries: queries.history(Filter(count=6)))["more"]
+    assert (more, all_of_them) == (True, False)
+
+
+def test_a_run_is_told_as_the_scheduler_tells_it(store: Store) -> None:
+    """All keys of a RUN with their values, and what only the history knows."""
+    store.write(batch(run(1, trigger="manual", by=ANN)))
+    [told] = asked(store, lambda queries: queries.history(Filter()))["runs"]
+    assert told == {
+        "id": "00000000000001", "job": "ann/backup", "instant": "2026-11-21T12:01:00Z", "ordinal": 0,
+        "trigger": "manual", "by": ANN, "state": "finished", "outcome": "success", "reason": "",
+        "started_at": "2026-11-21T12:01:00Z", "ended_at": "2026-11-21T12:01:02Z", "exit_code": 0,
+        "signal": None, "attempt": "00000000000001.1", "attempts": 1, "pid": 4711, "output_size": 5,
+        "owner": "ann", "uid": ANN, "run_as": "ann", "host": "host", "crontab": "digest1", "duration": 2.0, "cpu_seconds": 0.75,
+        "max_rss": 2048, "blocks_in": 8, "blocks_out": 16,
+    }  # fmt: skip
+
+
+def test_users_see_what_is_theirs(store: Store) -> None:
+    """Another's runs are in no answer, by no name; what is theirs and what does not exist sound alike."""
+    store.write(batch(run(1), run(2, job="ben/secret", uid=BEN, run_as="ben"), run(3, job="root/sys", uid=0)))
+    assert (ids(store), ids(store, uid=ANN), ids(store, uid=BEN)) == ([3, 2, 1], [1], [2])
+    assert asked(store, lambda queries: queries.known_jobs(), uid=ANN)["jobs"][0]["job"] == "ann/backup"
+    assert len(asked(store, lambda queries: queries.known_jobs(), uid=ANN)["jobs"]) == 1
+    assert statistics_of_all(store, ANN) == {"ann/backup"}
+    for what in (
+        lambda queries: queries.history(Filter(job="ben/secret")),
+        lambda queries: queries.show("00000000000002"),
+        lambda queries: queries.why("secret", None, None),
+        lambda queries: statistics.of_job(queries, "ben/secret", Filter()),
+    ):
+        with pytest.raises(Refusal) as refused:
+            asked(store, what, uid=ANN)
+        assert (refused.value.code, refused.value.candidates) == ("unknown", [])
+
+
+def statistics_of_all(store: Store, uid: int) -> set[str]:
+    return {one["job"] for one in asked(store, lambda q: statistics.of_all(q, Filter()), uid=uid)["jobs"]}
+
+
+def test_a_skip_of_a_vanished_job_is_still_its_owners(store: Store) -> None:
+    """A run that was skipped because its job is gone has no uid; its owner may see it."""
+    store.write(batch(run(1), run(2, uid=None, outcome="skipped", attempts=[])))
+    store.write(batch(run(3, uid=None, outcome="skipped", attempts=[])))
+    assert ids(store, uid=ANN) == [3, 2, 1]
+    assert ids(store, uid=BEN) == []
+
+
+@pytest.mark.parametrize(
+    ("text_", "job"),
+    [
+        ("ann/backup", "ann/backup"),
+        ("backup", "ann/backup"),
+        ("Backup", "ben/Backup"),
+        ("back_up%", "ann/back_up%"),
+        ("mon", "ann/monthly"),
+        ("ben/B", "ben/Backup"),
+    ],
+)
+def test_jobs_by_name(store: Store, text_: str, job: str) -> None:
+    """OWNER/NAME, NAME, or the beginning of either; capitals differ, and no character means another."""
+    names = ("ann/backup", "ben/Backup", "ann/back_up%", "ann/monthly", "ann/backXupY")
+    store.write(batch(*(run(number, job=name) for number, name in enumerate(names))))
+    assert asked(store, lambda queries: queries.named(text_)).job == job
+
+
+def test_names_that_fit_many_or_none(store: Store) -> None:
+    """What may be several jobs is answered with their names; so it is for runs."""
+    store.write(batch(run(0xABCD01), run(0xABCD02, job="ben/backup", uid=BEN)))
+    with pytest.raises(Refusal) as refused:
+        asked(store, lambda queries: queries.named("backup"))
+    assert (refused.value.code, refused.value.candidates) == ("ambiguous", ["ann/backup", "ben/backup"])
+    with pytest.raises(Refusal) as refused:
+        asked(store, lambda queries: queries.show("00000000abcd"))
+    assert (refused.value.code, len(refused.value.candidates)) == ("ambiguous", 2)
+    for nothing in ("", "%", "_", "nothing", "\udcff", "a\0"):
+        with pytest.raises(Refusal) as refused:
+            asked(store, lambda queries, text=nothing: queries.named(text))
+        assert refused.value.code == "unknown"
+        with pytest.raises(Refusal):
+            asked(store, lambda queries, text=nothing: queries.show(text))
+
+
+def test_why_an_instant_was_not_answered(store: Store) -> None:
+    """The runs of that minute, what stopped the daemon then, the version in force, and its neighbours."""
+    store.write(
+        batch(
+            ["crontab", "/spool/ann", "ann", ANN, "digest1", NOON - 1000],
+            ["crontab", "/spool/ann", "ann", ANN, "digest2", NOON + 1000],
+            run(1),
+            run(9),
+            ["interval", "outage", NOON + 100, NOON + 200, "the daemon was down"],
+            ["interval", "suspend", NOON + 900, NOON + 950, "the machine slept"],
+        )
+    )
+    why = asked(store, lambda queries: queries.why("backup", micro(NOON + 120), None))
+    assert (why["job"], why["instant"], why["runs"]) == ("ann/backup", "2026-11-21T12:02:00Z", [])
+    assert [(one["kind"], one["reason"]) for one in why["intervals"]] == [("outage", "the daemon was down")]
+    assert (int(why["before"]["id"], 16), int(why["after"]["id"], 16)) == (1, 9)
+    assert why["crontab"]["digest"] == "digest1"
+    assert why["recorded_since"] == "2026-11-21T12:01:00Z"
+    latest = asked(store, lambda queries: queries.why("backup", None, None))
+    assert ([int(one["id"], 16) for one in latest["runs"]], latest["intervals"]) == ([9], [])
+
+
+def test_figures_of_a_job(store: Store) -> None:
+    """Counts by outcome, the share of successes among what was tried, quantiles of what it took."""
+    outcomes = ["success"] * 6 + ["failed", "lost", "skipped", "stopped"]
+    store.write(
+        batch(
+            *(run(n, outcome=outcome, lasted=n + 1.0) for n, outcome in enumerate(outcomes)),
+            run(99, job="x/y"),
+        )
+    )
+    figures = asked(store, lambda queries: statistics.of_job(queries, "backup", Filter(count=3)))["stats"]
+    assert figures["outcomes"] == {"success": 6, "failed": 1, "lost": 1, "skipped": 1, "stopped": 1}
+    assert (figures["runs"], figures["success_rate"]) == (10, 0.75)
+    assert figures["durations"] == {
+        "count": 10, "min": 1.0, "p50": 6.0, "p90": 10.0, "p99": 10.0, "max": 10.0, "mean": 5.5,
+    }  # fmt: skip
+    assert (figures["cpu_seconds"], figures["max_rss"]) == ({"mean": 0.75, "max": 0.75}, 2048)
+    assert [one["duration"] for one in figures["last"]] == [8.0, 9.0, 10.0]
+    assert statistics_of_all(store, ROOT) == {"ann/backup", "x/y"}
+
+
+# --- pruning ---------------------------------------------------------------------------------------------
+
+
+def test_pruning_by_age_and_count_while_recording_goes_on(store: Store) -> None:
+    """Between any two of its transactions a batch can be written; what runs, or is new, stays."""
+    store.write(
+        batch(
+            *(run(n) for n in range(1500)),
+            *(run(5000 + n, job="ann/often", at=NOON + 60 * 1500 + n) for n in range(700)),
+            run(9000, at=NOON, state="running", outcome=None, ended_at=None),
+            ["interval", "outage", NOON - 100, NOON, "old"],
+            ["crontab", "/spool/ann", "ann", ANN, "old", NOON - 100],
+            ["crontab", "/spool/ann", "ann", ANN, "digest1", NOON - 50],
+        )
+    )
+    keep = Keep(since=micro(NOON + 60 * 1400), count=50)
+    with store.transaction() as connection:
+        expected = prunable(connection, store.feed, keep)
+    taken = written = 0
+    for step in prune(store, keep):
+        taken += step
+        written += 1
+        store.write(batch(run(20_000 + written, job="ann/new")))
+    assert (taken, expected, written >= 4) == (1400 + 50 + 650, 1400 + 50 + 650, True)
+    left = ids(store, count=99999)
+    assert len(left) == 50 + 50 + 1 + written
+    assert {9000, 1499, 5699, 20_001} <= set(left)
+    assert 1399 not in left
+    assert count(store, attempts) == len(left)
+    assert (count(store, intervals), count(store, crontabs)) == (0, 1)
+
+
+def test_a_job_without_runs_is_forgotten_and_comes_back(store: Store) -> None:
+    """The last run takes its job along; a new run makes the job anew."""
+    store.write(batch(run(1)))
+    list(prune(store, Keep(since=micro(NOON + 9999))))
+    assert (count(store, runs), count(store, jobs)) == (0, 0)
+    store.write(batch(run(2)))
+    assert ids(store, job="backup") == [2]
+
+
+def test_the_owner_of_a_job_may_change(store: Store) -> None:
+    """A name that another account took over: new runs are the new owner's, old ones stay the old's."""
+    store.write(batch(run(1)))
+    store.write(batch(run(2, uid=BEN)))
+    assert (ids(store, uid=ANN), ids(store, uid=BEN)) == ([1], [2])
