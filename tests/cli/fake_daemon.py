@@ -1,7 +1,8 @@
 """A daemon played by a thread: real Unix sockets, scripted answers.
 
-Tests say what each verb is answered with: Answers, raw bytes, an Answer with a file, an Event to wait
-for, or Hang to keep the connection open. What was asked is kept for the test to look at.
+Tests say what each verb, and each message about crontabs, is answered with: Answers, Pieces, raw bytes,
+an Answer with a file, an Event to wait for, TakeText for what is installed, or Hang to keep the connection
+open. What was asked is kept for the test to look at.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from crond.model.frames import SMALL_FRAME, FrameReader, frame
-from crond.model.messages import Answer, Ask, decode, encode
+from crond.model.messages import EDITS, Answer, Ask, Install, Piece, decode, encode
 
 DEADLINE = 10.0
 
@@ -34,7 +35,11 @@ class Hang:
     """Say nothing more, until the client goes."""
 
 
-Step = Answer | bytes | WithFile | threading.Event | Hang | Callable[[], None]
+class TakeText:
+    """Read the text that an Install announced; it is kept in `texts`."""
+
+
+Step = Answer | Piece | bytes | WithFile | threading.Event | Hang | TakeText | Callable[[], None]
 Script = Callable[[dict[str, str]], Iterable[Step]]
 
 
@@ -82,6 +87,9 @@ class FakeDaemon:
         self.arrived = threading.Event()
         self.scheduler: dict[str, Script] = {}
         self.launcher: dict[str, Script] = {}
+        self.edits: dict[type, Callable[[Any], Iterable[Step]]] = {}
+        self.edited: list[Any] = []
+        self.texts: list[bytes] = []
         self.recorder: dict[str, Script] = {}
         self._listeners: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -144,7 +152,10 @@ class FakeDaemon:
                 if not data:
                     return
                 payloads = reader.feed(data)
-            ask: Ask = decode(payloads[0], Ask)
+            ask: Any = decode(payloads[0], Ask, *EDITS)
+            if not isinstance(ask, Ask):
+                self._edit(connection, ask)
+                return
             arguments = dict(ask.arguments)
             self.asked.append((side, ask.verb, arguments))
             self.arrived.set()
@@ -156,6 +167,26 @@ class FakeDaemon:
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the client had enough
 
+    def _edit(self, connection: socket.socket, message: Any) -> None:
+        self.edited.append(message)
+        try:
+            for step in self.edits[type(message)](message):
+                if isinstance(step, TakeText):
+                    self._take_text(connection, message)
+                else:
+                    self._do(connection, step)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # as above
+
+    def _take_text(self, connection: socket.socket, message: Install) -> None:
+        reader, text, pieces = FrameReader(SMALL_FRAME), b"", 0
+        while len(text) < message.size or not pieces:
+            for payload in reader.feed(connection.recv(65536)):
+                piece: Piece = decode(payload, Piece)
+                text += piece.data
+                pieces += 1
+        self.texts.append(text)
+
     def _do(self, connection: socket.socket, step: Step) -> None:
         if isinstance(step, threading.Event):
             assert step.wait(DEADLINE)
@@ -165,9 +196,11 @@ class FakeDaemon:
             descriptor = os.open(step.path, os.O_RDONLY)
             socket.send_fds(connection, [frame(encode(step.answer))], [descriptor])
             os.close(descriptor)
-        elif isinstance(step, Answer):
+        elif isinstance(step, Answer | Piece):
             connection.sendall(frame(encode(step)))
         elif isinstance(step, bytes):
             connection.sendall(step)
+        elif isinstance(step, TakeText):
+            raise AssertionError("a text comes with an Install alone")
         else:
             step()
