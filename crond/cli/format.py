@@ -180,7 +180,9 @@ def show_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, ind
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in its two largest units: `0.3 s`, `12 s`, `3 min 5 s`, `3 d 1 h`."""
+    """Return a length of time in its two largest units: `4 ms`, `0.3 s`, `12 s`, `3 min 5 s`, `3 d 1 h`."""
+    if 0 < seconds < 0.0995:
+        return f"{max(round(seconds * 1000), 1)} ms"
     if seconds < 10:
         return f"{max(seconds, 0):.1f} s"
     whole = round(seconds)

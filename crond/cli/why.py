@@ -1,0 +1,210 @@
+"""The verb `why`: what became of a job at a moment, and how that is known.
+
+Asks the recorder what is recorded and the scheduler when the job was due; crond.cli.explanation makes
+sentences of both. Either may not know the job. Loaded by crond.cli.main.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from crond.cli.answers import NextSeen, RunSeen, list_of, moment_of, read_next
+from crond.cli.client import Place, Refused, ask_once, find_place
+from crond.cli.describe import brief
+from crond.cli.explanation import Dues, Explanation, explain
+from crond.cli.failure import Failure, Status
+from crond.cli.format import printable, screen_width
+from crond.cli.history import epoch, show_lag
+from crond.cli.options import json_option, show_json
+from crond.cli.past import Span, parse_span
+from crond.cli.recorded import Facts, ask_recorder, behind, read_facts
+from crond.cli.times import shown, utc_text
+
+_SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+#: A due younger than this may be on its way to the history.
+_FRESH = timedelta(seconds=5)
+#: Epoch seconds before which no crontab was.
+_LONG_AGO = 86400
+#: How far back the due before is looked for, in steps: seconds to nine years.
+_BACK = [timedelta(seconds=90), *(timedelta(hours=2 * 4**n) for n in range(8)), timedelta(days=366 * 9)]
+
+
+@click.command(short_help="Say why a job ran or did not run, and how it ended.")
+@click.argument("job")
+@click.argument("instant", nargs=-1)
+@json_option
+@click.pass_obj
+def why(state: str | None, *, job: str, instant: tuple[str, ...], as_json: bool) -> None:
+    """Say in words what became of JOB at INSTANT: it ran and ended so, it was left out, the daemon was down,
+    it was not due.
+
+    Without INSTANT: the latest it was due, or has run. INSTANT is a minute or a day: 2026-11-20,
+    2026-11-20T03:00, yesterday, 'yesterday 03:00', 03:00 (the last one), 2h or 3d (ago).
+    """
+    place, now = find_place(state), datetime.now(UTC)
+    span = _whole_minute(parse_span(" ".join(instant), now, "INSTANT")) if instant else None
+    inquiry = Inquiry(place, job, now)
+    if span is None:
+        span = inquiry.latest()
+    body = inquiry.recorded(span)
+    facts = read_facts(body)
+    dues = None if facts.runs else inquiry.dues(facts.job, span)
+    told = explain(facts, span.since, dues, now)
+    if as_json:
+        show_json({**body, "upto": utc_text(span.upto), "due": _dues_body(dues), **_told_body(told)})
+        return
+    _show(facts, told, now)
+    show_lag(behind(body))
+
+
+def _whole_minute(span: Span) -> Span:
+    """`2h` ago is meant to the minute."""
+    if span.upto - span.since != _MINUTE:
+        return span
+    since = span.since.replace(second=0, microsecond=0)
+    return Span(since, since + _MINUTE)
+
+
+class Inquiry:
+    """What recorder and scheduler know of one job, each asked for what it knows."""
+
+    def __init__(self, place: Place, job: str, now: datetime) -> None:
+        self._place = place
+        self._job = job
+        self._now = now
+
+    def recorded(self, span: Span) -> dict[str, Any]:
+        """Return the recorder's answer to `why`, or what it knows of a job that never ran."""
+        edges = {"instant": epoch(span.since), "upto": epoch(span.upto)}
+        try:
+            return ask_recorder(self._place, "why", job=self._job, **edges)
+        except Refused as refusal:
+            known = self._known(self._job) if refusal.code == "unknown" else None
+            if known is None:
+                raise
+        held = ask_recorder(
+            self._place, "intervals", since=epoch(span.since), until=epoch(span.upto), count="100"
+        )
+        nothing: dict[str, Any] = {
+            "runs": [],
+            "crontab": None,
+            "before": None,
+            "after": None,
+            "recorded_since": None,
+        }
+        return {"job": known.job, "instant": utc_text(span.since), **held, **nothing}
+
+    def latest(self) -> Span:
+        """Return when the job was due last or has run last, whichever is later."""
+        try:
+            newest = moment_of(ask_recorder(self._place, "why", job=self._job), "instant")
+        except Refused as refusal:
+            if refusal.code != "unknown":
+                raise
+            if self._known(self._job) is None:
+                raise
+            newest = None
+        # What was due just now may not have been written down yet.
+        due = self._last_due(self._job, self._now - _FRESH)
+        if due is not None and (newest is None or due > newest + _MINUTE):
+            newest = due
+        if newest is None:
+            raise Failure(f"'{printable(self._job)}' has never run and was never due", Status.UNKNOWN)
+        return Span(newest, newest + (timedelta(seconds=1) if newest.second else _MINUTE))
+
+    def dues(self, job: str, span: Span) -> Dues | None:
+        """Return what the schedule says about `span`; None where the scheduler does not know the job."""
+        try:
+            known = self._known(job)
+        except Failure as failure:
+            if failure.exit_code != Status.UNREACHABLE:
+                raise
+            return None
+        if known is None:
+            return None
+        within = self._due_after(job, span.since - _SECOND)
+        if within is not None and within >= span.upto:
+            within = None
+        following = self._due_after(job, span.upto - _SECOND)
+        up_since = moment_of(ask_once(self._place, "status"), "started_at")
+        return Dues(known.schedule, self._last_due(job, span.since), within, following, up_since)
+
+    def _known(self, job: str) -> NextSeen | None:
+        """The job's whole name and its schedule, if the scheduler knows it."""
+        try:
+            coming = self._next(job, _LONG_AGO)
+        except Refused as refusal:
+            if refusal.code != "unknown":
+                raise
+            return None
+        # A job that was never due and never will be: there is one such schedule.
+        return coming or NextSeen(printable(job), None, "@reboot")
+
+    def _last_due(self, job: str, before: datetime) -> datetime | None:
+        """The last due before that moment: found by halving, since the scheduler only looks ahead."""
+        steps = (self._due_after(job, before - step) for step in _BACK)
+        low = next((due for due in steps if due is not None and due < before), None)
+        high = before
+        while low is not None and high - low > _SECOND:
+            middle = low + (high - low) / 2
+            due = self._due_after(job, middle)
+            if due is not None and low < due < before:
+                low = due
+            else:
+                high = middle
+        return low
+
+    def _due_after(self, job: str, moment: datetime) -> datetime | None:
+        try:
+            coming = self._next(job, max(math.floor(moment.timestamp()), _LONG_AGO))
+        except Refused:
+            return None
+        return None if coming is None else coming.instant
+
+    def _next(self, job: str, after: int) -> NextSeen | None:
+        body = ask_once(self._place, "next", job=job, after=str(after), count="1")
+        return next(iter(list_of(body, "next", read_next)), None)
+
+
+def _show(facts: Facts, told: Explanation, now: datetime) -> None:
+    click.echo(": ".join(filter(None, (facts.job, told.title))) + ("" if told.title else ":"))
+    _say(told.sentences)
+    if not facts.runs:
+        beside = [(word, run) for word, run in (("before", facts.before), ("after", facts.after)) if run]
+        _say([f"The run {word}: {_in_short(run, now)}." for word, run in beside])
+        return
+    last = facts.runs[-1]
+    if len(facts.runs) > 1:
+        _say(["The last one: " + _in_short(last, now) + "."])
+    output = f"crontabx logs {last.id}; " if last.attempt is not None else ""
+    _say([f"More: {output}crontabx show {last.id}"])
+
+
+def _in_short(run: RunSeen, now: datetime) -> str:
+    return f"{run.id}, for {shown(run.instant)}, {brief(run, now).text}"
+
+
+def _say(sentences: Iterable[str]) -> None:
+    width = screen_width()
+    for sentence in sentences:
+        text = sentence if width is None else click.wrap_text(sentence, max(width - 2, 20))
+        click.echo("  " + text.replace("\n", "\n  "))
+
+
+def _told_body(told: Explanation) -> dict[str, Any]:
+    return {"verdict": told.verdict.value, "answer": list(told.sentences)}
+
+
+def _dues_body(dues: Dues | None) -> dict[str, Any] | None:
+    if dues is None:
+        return None
+    moments = {"previous": dues.previous, "within": dues.within, "next": dues.following}
+    return {
+        "schedule": dues.schedule,
+        **{key: None if moment is None else utc_text(moment) for key, moment in moments.items()},
+    }
