@@ -7,9 +7,8 @@ user and no clock. Never raises on any text: what is wrong with it is a Problem.
 
 from __future__ import annotations
 
-import io
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -131,9 +130,7 @@ class _Reader:
         self._refused: set[str] = set()
 
     def table(self) -> Table:
-        # Line by line: sixteen megabytes of newlines must not become a list of them.
-        lines = io.StringIO(self._data.decode("utf-8", "surrogateescape"), newline="\n")
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(_lines(self._data.decode("utf-8", "surrogateescape")), 1):
             if line.endswith("\n"):
                 self._read(number, line[:-1])
             elif line.lstrip(_BLANK) and not line.lstrip(_BLANK).startswith("#"):
@@ -338,6 +335,15 @@ class _Reader:
 
     def _warn(self, line: int, column: int, message: str, hint: str = "") -> None:
         self._problems.append(Problem(line, column, "warning", message, hint))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of `text` with their ends: sixteen megabytes of newlines must not become a list."""
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at) + 1 or len(text)
+        yield text[at:end]
+        at = end
 
 
 def _word(line: str, at: int) -> tuple[str, int]:
