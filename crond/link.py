@@ -7,8 +7,11 @@ is given up, since whoever waits for it would be late for everybody else.
 
 from __future__ import annotations
 
+import signal
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +19,8 @@ from crond.model.frames import BadFrame, FrameReader, frame
 from crond.model.messages import BadMessage, Message, decode, encode
 
 _RECEIVE = 64 * 1024
+#: Seconds after which a socket that a peer sent along is no longer waited for.
+_BRISK = 0.002
 
 
 class LinkClosed(OSError):
@@ -35,6 +40,24 @@ def peer_of(sock: socket.socket) -> Peer:
     """Return the credentials that the kernel recorded when the peer connected."""
     held = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return Peer(*struct.unpack("3i", held))
+
+
+@contextmanager
+def briskly() -> Iterator[None]:
+    """Let nothing that a peer sent along hold us up when it is received, or closed with the socket.
+
+    A peer may attach descriptors to its bytes, which the kernel closes for us; a TCP socket that lingers
+    (SO_LINGER) is closed when its own peer has read all, or a signal comes: ours. Where SIGALRM has no
+    handler, in a client, this does nothing. The scheduler's alarm is set anew before each wait.
+    """
+    if not callable(signal.getsignal(signal.SIGALRM)):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, _BRISK, _BRISK)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class Link:
@@ -66,7 +89,8 @@ class Link:
     def receive(self) -> list[Any]:
         """Return the messages that arrived, reading once. Raises LinkClosed and BadMessage."""
         try:
-            data = self.sock.recv(_RECEIVE)
+            with briskly():
+                data = self.sock.recv(_RECEIVE)
         except (BlockingIOError, InterruptedError):
             return []
         except OSError as error:
@@ -101,4 +125,5 @@ class Link:
             del self._backlog[:sent]
 
     def close(self) -> None:
-        self.sock.close()
+        with briskly():
+            self.sock.close()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import struct
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -114,3 +117,28 @@ def test_a_peer_is_known_by_the_kernel() -> None:
     with closing(ours), closing(theirs):
         peer = peer_of(ours)
         assert (peer.pid, peer.uid, peer.gid) == (os.getpid(), os.geteuid(), os.getegid())
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["received", "closed unread"])
+def test_a_socket_that_lingers_holds_nobody_up(ends: Ends, read: bool) -> None:
+    """A user sent one along, and the launcher closed it: for half a minute, in which nobody's jobs began."""
+    link, peer = ends
+    before = signal.signal(signal.SIGALRM, lambda _number, _frame: None)
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            lingering = socket.create_connection(listening.getsockname())
+            with closing(listening.accept()[0]):  # it never reads, so what is sent to it is never taken
+                lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 20))
+                lingering.setblocking(False)
+                with suppress(BlockingIOError):
+                    while True:
+                        lingering.send(bytes(65536))
+                socket.send_fds(peer, [frame(encode(Heartbeat()))], [lingering.fileno()])
+                lingering.close()
+                began = time.monotonic()
+                if read:
+                    assert link.receive() == [Heartbeat()]
+                link.close()
+                assert time.monotonic() - began < 5
+    finally:
+        signal.signal(signal.SIGALRM, before)

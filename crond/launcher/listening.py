@@ -11,6 +11,8 @@ import socket
 
 #: sun_path holds 108 bytes with its NUL.
 _LONGEST = 107
+#: Linux 6.16; Python has no name for it.
+_SO_PASSRIGHTS = 83
 
 
 def listen(folder: str, name: str, *, mode: int = 0o666) -> socket.socket:
@@ -32,6 +34,9 @@ def listen(folder: str, name: str, *, mode: int = 0o666) -> socket.socket:
             finally:
                 os.close(fd)
         os.chmod(path, mode)
+        # Nobody has descriptors to send us, and to close one may take as long as its sender likes: `briskly`.
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_PASSRIGHTS, 0)
         sock.listen(128)
     except BaseException:
         sock.close()

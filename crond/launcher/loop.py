@@ -71,6 +71,8 @@ class Loop:
         self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         self.watch(self._wake, READ, self._drain_wake)
+        # Only to interrupt: see `crond.link.briskly`.
+        signal.signal(signal.SIGALRM, lambda _got, _frame: None)
         for number in handlers:
             # The byte in the pipe only wakes: what counts is this set, which no other process can fill.
             signal.signal(number, lambda got, _frame: self._signals.add(got))

@@ -17,7 +17,7 @@ from typing import Any
 from crond.core.clockwork import Reading
 from crond.core.engine import Engine
 from crond.core.preview import Preview
-from crond.link import Link, LinkClosed, peer_of
+from crond.link import Link, LinkClosed, briskly, peer_of
 from crond.model.actions import Action, Changed
 from crond.model.events import RunRequested, StopRequested
 from crond.model.frames import SMALL_FRAME
@@ -88,7 +88,8 @@ class Control:
             return  # it went away again
         uid = peer_of(sock).uid
         if self._is_full_for(uid):
-            sock.close()
+            with briskly():
+                sock.close()
             return
         link = Link(sock, expected=(Ask,), receive_limit=SMALL_FRAME, backlog_limit=_BACKLOG)
         self._clients[sock.fileno()] = _Client(link, uid, reading.mono)
