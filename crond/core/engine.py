@@ -41,6 +41,8 @@ from crond.model.status import exit_of, judge
 
 #: How many dues become starts in one step: the first of a thousand must not wait for the last.
 BATCH = 32
+#: How many do so in the step that plans them: the very first must wait for few.
+FIRST_BATCH = 4
 
 
 class Engine:
@@ -118,7 +120,7 @@ class Engine:
             if self._walk.position.woken % 60 == 0:
                 self._tidy(reading.wall)
         self._plan(dues, Trigger.SCHEDULE)
-        self._admit(reading.wall)
+        self._admit(reading.wall, FIRST_BATCH if dues else BATCH)
 
     def _watch_clock(self, reading: Reading) -> None:
         if self._last is not None:
@@ -141,8 +143,8 @@ class Engine:
         """True for a moment that was answered before: a table read again would bring it back."""
         return one.ordinal > 0 and isinstance(self.jobs[one.job].entry.schedule, At)
 
-    def _admit(self, wall: float) -> None:
-        for _ in range(min(BATCH, len(self.memory.queue))):
+    def _admit(self, wall: float, most: int = BATCH) -> None:
+        for _ in range(min(most, len(self.memory.queue))):
             one = self.memory.queue[0]
             identity = run_id(one.job, one.instant, one.ordinal, one.trigger)
             run = Run(id=identity, job=one.job, instant=one.instant, ordinal=one.ordinal, trigger=one.trigger)

@@ -46,7 +46,8 @@ class Assistants:
                 lifted.append(fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 10))
                 sock.close()
             given = (lifted[0], self._null, self._words.fd, *lifted[1:])
-            return self._spawner.start(self._program(module, arguments), given)
+            with self._spawner.unhandled():
+                return self._spawner.start(self._program(module, arguments), given)
         finally:
             for fd in lifted:
                 os.close(fd)

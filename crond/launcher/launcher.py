@@ -151,8 +151,9 @@ class Launcher:
             ready: dict[str, _Ready] = {}
             for wish in together:
                 self._make_ready(wish, ready)
-            for each in ready.values():
-                each.spawn(self._spawner)
+            with self._spawner.unhandled():
+                for each in ready.values():
+                    each.spawn(self._spawner)
             for each in ready.values():
                 self._guard(self._record, each)
 

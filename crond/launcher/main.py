@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import pwd
 import resource
 import signal
 import sys
@@ -106,6 +107,8 @@ class _Daemon:
             if status is not None:
                 return status
         self._accounts = Accounts()
+        if config.mode == "host" and os.geteuid() == 0:
+            _take_roots_groups()
         self._own = own_account()
         account = self._scheduler_account()
         try:
@@ -327,6 +330,15 @@ class _Daemon:
         """Parse one table, then see to what else there is to do."""
         if self._launcher.parse_one():
             self._loop.after(0.0, self._parse)
+
+
+def _take_roots_groups() -> None:
+    """Have the groups that root's jobs get, which a service manager gives to nobody.
+
+    Then there is nothing to become for these jobs, and they start without a fork.
+    """
+    root = pwd.getpwuid(0)
+    os.setgroups(os.getgrouplist(root.pw_name, root.pw_gid))
 
 
 def _prepare_process() -> None:

@@ -12,7 +12,8 @@ import os
 import resource
 import signal
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -144,15 +145,22 @@ class Spawner:
 
     def _fork(self, program: Program, descriptors: Sequence[int]) -> int:
         """Start through a fork, in which the child can become somebody else."""
-        # Our handlers exist in the child until exec: a signal meant for the job would end in them.
+        pid = os.fork()
+        if pid == 0:
+            self._become(program, descriptors)
+        return pid
+
+    @contextmanager
+    def unhandled(self) -> Iterator[None]:
+        """Hold back the signals that we handle: to be held around calls of `start`, one or many.
+
+        Our handlers exist in a forked child until exec: a signal meant for the job would end in them.
+        """
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
         try:
-            pid = os.fork()
-            if pid == 0:
-                self._become(program, descriptors)
+            yield
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
-        return pid
 
     def trouble_of(self, pid: int) -> Trouble | None:
         """Return why the child `pid`, which has ended, did not become its program; None if it did."""

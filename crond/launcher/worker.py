@@ -154,9 +154,9 @@ class Worker:
         theirs.close()
         self._began = self._heard = time.monotonic()
         try:
-            self._pid = self._spawner.start(
-                self._program, (self._null, self._null, self._words.fd, wire, self._listening)
-            )
+            descriptors = (self._null, self._null, self._words.fd, wire, self._listening)
+            with self._spawner.unhandled():
+                self._pid = self._spawner.start(self._program, descriptors)
         except SpawnFailed as failed:
             ours.close()
             self._say_trouble(failed.trouble)

@@ -36,6 +36,8 @@ from crond.scheduler.control import Control
 from crond.zones import HostZone
 
 _SLACK = 0.0005
+#: Seconds for which the launcher may go unheard while dues wait to be started.
+_DEAF = 0.25
 #: Seconds after which no further client is served before what became due meanwhile.
 _FOR_CLIENTS = 0.05
 
@@ -64,6 +66,7 @@ class Loop:
         self._beaten = float("-inf")  # monotonic
         self._dialect = "cronie"
         self._numbered = 0
+        self._heard = float("-inf")  # monotonic
         self._behind = False
         self._watched: dict[int, bool] = {}
         self._served = -1  # the client served last
@@ -111,7 +114,7 @@ class Loop:
         self._control.drop_silent(reading)
         self.act(reading, Woke())
         for fd, events in ready:
-            if fd == self._launcher.fileno():
+            if fd == self._launcher.fileno() and not self._busy_starting(reading):
                 self._hear_launcher(reading, events)
         self._serve([fd for fd, _ in ready])
         # Last, since those who just hung up make room.
@@ -135,7 +138,12 @@ class Loop:
             self._served = fd
             self._control.ready(fd, reading)
 
+    def _busy_starting(self, reading: Reading) -> bool:
+        """True while many are due at once: what became of the first can wait until the last is sent."""
+        return bool(self._engine.memory.queue) and reading.mono - self._heard < _DEAF
+
     def _hear_launcher(self, reading: Reading, events: int) -> None:
+        self._heard = reading.mono
         if events & select.POLLOUT:
             self._launcher.flush()
         if not events & ~select.POLLOUT:
