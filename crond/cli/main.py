@@ -36,6 +36,7 @@ VERBS = {
     "db": ("crond.cli.db", "db"),
     "prune": ("crond.cli.prune", "prune"),
     "metrics": ("crond.cli.metrics", "metrics"),
+    "top": ("crond.cli.top", "top"),
     "versions": ("crond.cli.versions", "versions"),
     "diff": ("crond.cli.versions", "diff"),
     "restore": ("crond.cli.versions", "restore"),
