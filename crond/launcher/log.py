@@ -30,7 +30,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 def printable(text: str) -> str:
     r"""Return `text` as cron logs it: control as `^X`, DEL as `^?`, bytes from 0x80 as `\ooo`."""
-    return _UNPRINTABLE.sub(_visible, os.fsencode(text)).decode("ascii")
+    try:
+        data = os.fsencode(text)
+    except UnicodeEncodeError:  # half a character, which no file holds; a message may say it
+        data = text.encode("utf-8", "backslashreplace")
+    return _UNPRINTABLE.sub(_visible, data).decode("ascii")
 
 
 def _visible(match: re.Match[bytes]) -> bytes:

@@ -348,10 +348,14 @@ def _prepare_process() -> None:
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(fd, True)
     os.close(fd)
-    for number in os.listdir("/proc/self/fd"):
-        if int(number) > 2:
+    try:
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:  # a cage without /proc
+        numbers = list(range(1024))
+    for number in numbers:
+        if number > 2:
             with contextlib.suppress(OSError):
-                os.set_inheritable(int(number), False)
+                os.set_inheritable(number, False)
 
 
 def _lock(config: Config) -> Lock:

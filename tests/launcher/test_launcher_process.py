@@ -385,6 +385,16 @@ def test_scheduler_cannot_set_what_it_likes(begin: Begin) -> None:
     spine.daemon.wait_for(spine.daemon.errors, "LD_PRELOAD")
 
 
+def test_half_a_character_from_the_scheduler_costs_its_own_start_alone(begin: Begin) -> None:
+    """A job's name that no log line could hold kept all that was asked for with it from starting."""
+    spine = begin("* * * * * echo alive")
+    start = ["start", spine.table.version, 0, "command", "j", "good", 1, []]
+    bad = ["start", spine.table.version, 99, "command", "\ud800", "bad", 1, []]
+    spine.wire.sock.sendall(b"".join(frame(json.dumps(wish).encode()) for wish in (bad, start)))
+    assert isinstance(spine.runner.result("bad.1"), NotStarted)
+    assert isinstance(spine.runner.result("good.1"), Exited)
+
+
 def ask(daemon: Daemon, key: str) -> tuple[list[Answer], list[bytes]]:
     data, fds = daemon.ask(frame(encode(Ask("logs", (("attempt", key),)))))
     answers = [decode(payload, Answer) for payload in FrameReader(LARGE_FRAME).feed(data)]
