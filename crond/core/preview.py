@@ -6,7 +6,8 @@ rules for what lies in a gap or comes twice. Pure; called for `list`, `next` and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from dataclasses import replace
 
 from crond.core.zone import Zone, ZoneNamed, instant_of, next_change
 from crond.model.job import Job
@@ -18,6 +19,7 @@ _CHANGES_AHEAD = 3 * 366 * _DAY
 _MINUTES_AHEAD = 9 * 366 * 1440
 #: A gap of so many minutes is not made up: the distance across it is one more than cron's 180.
 _GAP_TOO_LONG = 180
+_ANY: frozenset[int] = frozenset()
 #: A minute before all others.
 _LONG_AGO = -(10**9)
 
@@ -42,6 +44,7 @@ class Preview:
         self._rules = rules
         self._delay_factor = delay_factor
         self._changes: dict[str | None, list[float]] = {}
+        self._never: set[Hashable] = set()
 
     def looking_from(self, wall: float) -> Preview:
         """Return the same look ahead from `wall` (epoch seconds), as if nothing had been served."""
@@ -67,7 +70,14 @@ class Preview:
             if moment > self._wall:
                 yield moment
         elif isinstance(schedule, Cron):
-            yield from self._cron_times(job, schedule)
+            # A user may have thousands of entries for 30 February, and half a millisecond each adds up.
+            days = (job.entry.timezone, replace(schedule, minute=_ANY, hour=_ANY))
+            if days not in self._never:
+                first = None
+                for first in self._cron_times(job, schedule):
+                    yield first
+                if first is None:
+                    self._never.add(days)
 
     def _cron_times(self, job: Job, schedule: Cron) -> Iterator[float]:
         """Walk the stretches of one offset; at the seams, what a gap holds or what comes twice."""
