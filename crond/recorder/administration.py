@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from crond.recorder import views
 from crond.recorder.database import open_engine
-from crond.recorder.feed import Feed, feed_token
+from crond.recorder.feed import Feed, token_of
 from crond.recorder.migrate import NewerSchema, revision_of
 from crond.recorder.prune import prunable, prune
 from crond.recorder.queries import Queries, Refusal
@@ -76,7 +76,7 @@ class Administration:
             with self._reading() as engine, engine.connect() as connection:
                 shown["revision"] = revision_of(connection)
                 if shown["revision"] is not None:
-                    feed = Queries(connection, feed_token(self._feed.folder), 0, everything=True).feed
+                    feed = Queries(connection, token_of(self._feed.folder), 0, everything=True).feed
                     counted = select(func.count()).select_from(runs).where(runs.c.feed == feed)
                     shown["runs"] = connection.scalar(counted)
                 shown["size"] = _size(url.database, engine, connection.scalar)
@@ -158,7 +158,7 @@ class Administration:
             raise Refusal("bad_request", "keep_runs must be 1 at least")
         dry = arguments.get("dry_run") == "yes"
         with self._reading() as engine, engine.connect() as connection:
-            feed = Queries(connection, feed_token(self._feed.folder), 0, everything=True).feed
+            feed = Queries(connection, token_of(self._feed.folder), 0, everything=True).feed
             taken = prunable(connection, feed, keep)
         if not dry:
             taken = self._writer.errand(lambda store: prune(store, keep)).result(_PATIENCE)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as TooLong
 from contextlib import contextmanager
@@ -21,8 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from crond.model.messages import Answer, Ask
 from crond.recorder import statistics
 from crond.recorder.administration import Administration
-from crond.recorder.database import BadDatabase, open_engine
-from crond.recorder.feed import Feed, feed_token
+from crond.recorder.database import BadDatabase, has_content, open_engine
+from crond.recorder.feed import Feed, token_of
 from crond.recorder.migrate import NewerSchema, revision_of
 from crond.recorder.queries import FAILURES, OUTCOMES, Filter, Queries, Refusal
 from crond.recorder.writer import Place, Writer, in_words
@@ -74,7 +73,7 @@ class Answers:
         if answer is None:
             raise Refusal("bad_request", f"the recorder knows no {verb!r}")
         self._writer.catch_up(_CATCH_UP)
-        token = feed_token(self._feed.folder)
+        token = token_of(self._feed.folder)
         with self._connection() as connection:
             if revision_of(connection) is None:
                 raise Refusal("unavailable", "the history has no tables yet")
@@ -83,8 +82,8 @@ class Answers:
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
         url = self._place().url
-        if url.get_backend_name() == "sqlite" and not os.path.exists(url.database or ""):
-            # SQLite would make it, empty.
+        if url.get_backend_name() == "sqlite" and not has_content(url.database or ""):
+            # SQLite would make it, or hinder the writer who does.
             raise Refusal("unavailable", "there is no history yet")
         if self._engine is None or self._engine[0] != url:
             self._engine = (url, open_engine(url, writer=False))

@@ -76,6 +76,14 @@ def open_engine(url: URL, *, writer: bool) -> Engine:
     return engine
 
 
+def has_content(path: str) -> bool:
+    """True if SQLite's file at `path` is more than just made."""
+    try:
+        return os.stat(path).st_size > 0
+    except OSError:
+        return False
+
+
 def _limits(backend: str) -> dict[str, Any]:
     if backend == "postgresql":
         return {"connect_timeout": CONNECT, "keepalives_idle": 30, "tcp_user_timeout": ANSWER * 1000}

@@ -17,6 +17,7 @@ from crond.recorder.records import CrontabRecord, IntervalRecord, Record, RunRec
 
 _SEGMENT = re.compile(r"journal\.(\d{6,9})")
 _CHUNK = 1024 * 1024
+_MARK = "feed"
 #: Bytes of segments that are kept after they were read: what fills a database that somebody deletes.
 KEPT = 32 * 1024 * 1024
 
@@ -140,22 +141,28 @@ def _batch(data: bytes, end: Position) -> Batch:
     return batch
 
 
-def feed_token(folder: str) -> str:
-    """Return what tells this journal from every other; made and written beside it once. Raises OSError.
+def token_of(folder: str) -> str:
+    """Return what tells this journal from every other; empty if nothing does yet. Raises OSError.
 
     A journal that is deleted with its folder, and begun anew, is another one.
     """
-    path = os.path.join(folder, "feed")
-    with suppress(FileNotFoundError):
-        with open(path, encoding="ascii", errors="replace") as file:
-            token = file.read().strip()
-        if token:
-            return token
+    try:
+        with open(os.path.join(folder, _MARK), encoding="ascii", errors="replace") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def made_token(folder: str) -> str:
+    """Return the journal's token, made now if it has none. Only the writer may: two would make two."""
+    token = token_of(folder)
+    if token:
+        return token
     token = os.urandom(8).hex()
-    fresh = path + ".new"
+    fresh = os.path.join(folder, _MARK + ".new")
     with open(fresh, "w", encoding="ascii") as file:
         file.write(token + "\n")
         file.flush()
         os.fsync(file.fileno())
-    os.rename(fresh, path)
+    os.rename(fresh, os.path.join(folder, _MARK))
     return token

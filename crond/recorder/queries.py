@@ -20,6 +20,8 @@ FAILURES = ("failed", "could_not_start", "lost")
 OUTCOMES = ("success", "failed", "stopped", "could_not_start", "skipped", "lost")
 MINUTE = 60_000_000
 _CANDIDATES = 20
+#: Runs that are looked up by their ids in one statement.
+_TOGETHER = 500
 _LEAST = 4
 _HEX = frozenset("0123456789abcdef")
 
@@ -115,12 +117,21 @@ class Queries:
 
     def known_jobs(self) -> dict[str, Any]:
         """Every job that this uid may see, with its newest run."""
-        shown = []
-        for job in self.visible_jobs():
-            newest = self.rows(Filter(count=1), job)
-            if newest:
-                last = views.run(newest[0])
-                shown.append({"job": job.job, "owner": last["owner"], "uid": job.uid, "last": last})
+        of_job = [runs.c.feed == self.feed, runs.c.job == jobs.c.id]
+        if not self.everything:
+            of_job.append(runs.c.uid == self.uid)
+        newest = select(runs.c.id).where(*of_job).order_by(runs.c.began.desc()).limit(1).scalar_subquery()
+        found = list(self.connection.execute(self._visible().add_columns(newest.label("newest"))))
+        last: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(found), _TOGETHER):
+            chosen = [job.newest for job in found[start : start + _TOGETHER]]
+            rows = self._shaped(select(runs).where(runs.c.feed == self.feed, runs.c.id.in_(chosen)), "began")
+            last.update((row.id, views.run(row)) for row in rows)
+        shown = [
+            {"job": job.job, "owner": job.job.partition("/")[0], "uid": job.uid, "last": last[job.newest]}
+            for job in sorted(found, key=attrgetter("job"))
+            if job.newest is not None
+        ]
         return {"jobs": shown}
 
     # --- rows --------------------------------------------------------------------------------------------
@@ -186,10 +197,6 @@ class Queries:
         return list(self.connection.execute(shaped))
 
     # --- names -------------------------------------------------------------------------------------------
-
-    def visible_jobs(self) -> list[Any]:
-        """Return the rows of all jobs that this uid may see."""
-        return list(self.connection.execute(self._visible().order_by(jobs.c.job)))
 
     def named(self, text: str) -> Any:
         """Return the row of the job that `text` names. Raises Refusal."""

@@ -100,6 +100,7 @@ runs = Table(
     Column("attempt", Integer, comment="number of the latest"),
     Index("ix_runs_began", "feed", "began"),
     Index("ix_runs_uid", "feed", "uid", "began"),
+    Index("ix_runs_uid_outcome", "feed", "uid", "outcome", "began"),
     Index("ix_runs_outcome", "feed", "outcome", "began"),
     Index("ix_runs_duration", "feed", "duration"),
     Index("ix_runs_job", "feed", "job", "began"),

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from crond.recorder.database import BadDatabase
-from crond.recorder.feed import Feed, Position, feed_token
+from crond.recorder.feed import Feed, Position, made_token
 from crond.recorder.migrate import NewerSchema
 from crond.recorder.prune import Keep, prune
 from crond.recorder.schema import HEAD
@@ -164,7 +164,7 @@ class Writer:
 
     def _open(self) -> Store:
         place = self._place()
-        token = feed_token(self._feed.folder)
+        token = made_token(self._feed.folder)
         store = Store(place.url)
         try:
             if store.upgraded_from is not None:

@@ -256,8 +256,8 @@ def test_a_run_is_told_as_the_scheduler_tells_it(store: Store) -> None:
         "trigger": "manual", "by": ANN, "state": "finished", "outcome": "success", "reason": "",
         "started_at": "2026-11-21T12:01:00Z", "ended_at": "2026-11-21T12:01:02Z", "exit_code": 0,
         "signal": None, "attempt": "00000000000001.1", "attempts": 1, "pid": 4711, "output_size": 5,
-        "owner": "ann", "uid": ANN, "run_as": "ann", "host": "host", "crontab": "digest1", "duration": 2.0, "cpu_seconds": 0.75,
-        "max_rss": 2048, "blocks_in": 8, "blocks_out": 16,
+        "owner": "ann", "uid": ANN, "run_as": "ann", "host": "host", "crontab": "digest1",
+        "duration": 2.0, "cpu_seconds": 0.75, "max_rss": 2048, "blocks_in": 8, "blocks_out": 16,
     }  # fmt: skip
 
 

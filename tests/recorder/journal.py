@@ -16,8 +16,8 @@ def attempt(number: int = 1, **more: Any) -> dict[str, Any]:
     """Return an attempt's values, ended well after two seconds unless `more` says otherwise."""
     return {
         "number": number, "pid": 4711, "started_at": NOON, "ended_at": NOON + 2, "exit_code": 0,
-        "signal": None, "cpu_user": 0.5, "cpu_system": 0.25, "max_rss": 2048, "output_size": 5, "blocks_in": 8,
-        "blocks_out": 16, **more,
+        "signal": None, "cpu_user": 0.5, "cpu_system": 0.25, "max_rss": 2048, "output_size": 5,
+        "blocks_in": 8, "blocks_out": 16, **more,
     }  # fmt: skip
 
 

@@ -139,6 +139,7 @@ def _runs() -> None:
         ix_runs_job_outcome=("feed", "job", "outcome", "began"),
         ix_runs_outcome=("feed", "outcome", "began"),
         ix_runs_uid=("feed", "uid", "began"),
+        ix_runs_uid_outcome=("feed", "uid", "outcome", "began"),
     )
 
 
