@@ -138,9 +138,8 @@ class Conversation:
         self._say(told)
 
     def _fetch(self, asked: Fetch, real: pwd.struct_passwd, crontab: Crontab) -> None:
-        event = {"list": "LIST", "edit": "BEGIN EDIT"}.get(asked.purpose)
-        if event is not None:
-            self._event(real.pw_name, event, crontab.user)
+        if asked.purpose == "edit":
+            self._event(real.pw_name, "BEGIN EDIT", crontab.user)
         if asked.version:
             found = crontab.versions.text(asked.version)
             if found is None:
@@ -152,6 +151,8 @@ class Conversation:
             raise Refused(
                 "none", f"no crontab for {crontab.user}", user=crontab.user, dialect=self._config.dialect
             )
+        if asked.purpose == "list":
+            self._event(real.pw_name, "LIST", crontab.user)
         told = {"user": crontab.user, "dialect": self._config.dialect, "size": len(text)}
         self._say({**told, "digest": digest_of(text)}, final=False)
         for start in range(0, len(text), PIECE):
