@@ -151,11 +151,12 @@ class Echo:
             tail.partial = b""
             return True
         data = read(tail.fd, offset, _PIECE)
+        # Looking for holes has moved the position.
+        os.lseek(tail.fd, offset + len(data or b""), os.SEEK_SET)
         if data is None:
             return True  # dropped while we read: the next call goes around it
         if not data:
             return False
-        os.lseek(tail.fd, len(data), os.SEEK_CUR)
         *lines, tail.partial = (tail.partial + data).split(b"\n")
         tail.lines.extend(lines)
         if len(tail.partial) >= _PIECE:

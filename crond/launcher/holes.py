@@ -42,7 +42,10 @@ def read(fd: int, offset: int, most: int) -> bytes | None:
 
 
 def data_from(fd: int, offset: int, end: int) -> int:
-    """Return the first place from `offset` on that holds data, `end` if there is none before it."""
+    """Return the first place from `offset` on that holds data, `end` if there is none before it.
+
+    As all here, it leaves the descriptor's position anywhere.
+    """
     try:
         return min(os.lseek(fd, offset, os.SEEK_DATA), end)
     except OSError as error:

@@ -14,6 +14,7 @@ import time
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 #: What the name of a label has beyond that of its output.
 LABEL = ".job"
+LARGEST = 2**53
 #: New attempts get no file when less than this is free (bytes), or a twentieth of a small disk.
 RESERVE = 64 * 1024 * 1024
 
@@ -58,7 +59,9 @@ class Outputs:
     def size(self, uid: int, key: str) -> int:
         """Return the bytes in the file of `key`, 0 if it is gone."""
         try:
-            return os.stat(self.path(uid, key), follow_symlinks=False).st_size
+            size = os.stat(self.path(uid, key), follow_symlinks=False).st_size
+            # A job can lengthen its file beyond what a message may hold, where the file system lets it.
+            return min(size, LARGEST)
         except OSError:
             return 0
 

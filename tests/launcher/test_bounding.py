@@ -40,10 +40,10 @@ Begin = Callable[..., Stage]
 def begin(folder: Path, daemon: Callable[..., Daemon]) -> Begin:
     """Starts a launcher on a crontab with these lines."""
 
-    def start(*lines: str, max_size: int = LIMIT) -> Stage:
+    def start(*lines: str, max_size: int = LIMIT, echo: bool = False) -> Stage:
         path = folder / "crontab"
         path.write_text("".join(f"{line}\n" for line in lines))
-        return Stage(daemon(files_config(folder, path, max_size=max_size)), path)
+        return Stage(daemon(files_config(folder, path, max_size=max_size, echo=echo)), path)
 
     return start
 
@@ -132,3 +132,33 @@ def test_an_output_is_labelled_and_an_empty_one_leaves_nothing(begin: Begin) -> 
         stage.runner.result(key)
     until(lambda: sorted(os.listdir(stage.outputs)) == [keys[0], f"{keys[0]}.job"])
     assert os.readlink(stage.outputs / f"{keys[0]}.job") == "job0"
+
+
+def test_the_echo_goes_around_what_was_dropped(begin: Begin) -> None:
+    """A reader slower than the job is told how much is missing, is given no NUL, and gets the end."""
+    stage = begin(
+        "* * * * * yes $(printf \\%01000d 0) | head -c 20000000; sleep 1.5; echo; echo last", echo=True
+    )
+    stage.daemon.pause_reading.set()
+    key = stage.runner.start(stage.table)
+    path = stage.outputs / key
+    until(
+        lambda: path.exists() and path.stat().st_size >= 20_000_000 and occupied(path.stat()) <= LIMIT + 4096
+    )
+    stage.daemon.pause_reading.clear()
+    stage.daemon.wait_for(stage.daemon.lines, "bytes left out ...]")
+    stage.daemon.wait_for(stage.daemon.lines, "last")
+    assert not any("\0" in line or "^@" in line for line in stage.daemon.lines)
+    stage.runner.result(key)
+
+
+def test_the_echo_shows_all_of_a_long_output(begin: Begin) -> None:
+    """Every line once and in order, where the output takes many reads: looking for holes must lose nothing."""
+    stage = begin("* * * * * seq 50000", echo=True)
+    key = stage.runner.start(stage.table)
+    stage.runner.result(key)
+    stage.daemon.wait_for(stage.daemon.lines, "job0: ended")
+    shown = [line.rpartition(" ")[2] for line in stage.daemon.lines if " | " in line]
+    whole = [str(number) for number in range(1, 50001)]
+    assert len(shown) == len(whole)
+    assert all(one == two for one, two in zip(shown, whole, strict=True))

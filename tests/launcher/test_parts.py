@@ -17,7 +17,7 @@ from crond.launcher.loop import Loop
 from crond.launcher.outlet import LIMIT, Outlet
 from crond.launcher.outputs import Outputs
 from crond.launcher.reaper import reap
-from crond.model.messages import Started
+from crond.model.messages import Exited, Started, decode, encode
 
 
 def attempt(key: str, pid: int) -> Attempt:
@@ -55,6 +55,30 @@ def test_an_output_is_made_once_and_is_ours(tmp_path: Path) -> None:
     os.close(reading)
     outputs.remove(7, "run.1")
     assert (outputs.size(7, "run.1"), outputs.open(7, "run.1"), outputs.owners_of("run.1")) == (0, None, [])
+
+
+def test_a_size_that_no_message_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that lengthened its output to exabytes made the scheduler refuse the message of its end."""
+    outputs = Outputs(str(tmp_path))
+    os.close(outputs.create(7, "run.1"))
+    values = list(os.stat(tmp_path))
+    values[6] = 2**62
+    monkeypatch.setattr(os, "stat", lambda *_arguments, **_more: os.stat_result(values))
+    fact = Exited(1, "run.1", 0.0, 0, 0.0, 0.0, 0, outputs.size(7, "run.1"))
+    assert decode(encode(fact), Exited) == fact
+
+
+def test_a_label_says_the_job_and_goes_with_its_output(tmp_path: Path) -> None:
+    """The job's name is whole, whatever is in it; a second label, or one that cannot be, is no error."""
+    outputs = Outputs(str(tmp_path))
+    os.close(outputs.create(7, "run.1"))
+    outputs.label(7, "run.1", "../a/\udcff b")
+    outputs.label(7, "run.1", "other")
+    outputs.label(8, "run.1", "nobody")
+    assert os.readlink(tmp_path / "7" / "run.1.job") == "../a/\udcff b"
+    assert outputs.owners_of("run.1") == [7]
+    outputs.remove(7, "run.1")
+    assert os.listdir(tmp_path / "7") == []
 
 
 def test_an_output_is_never_made_through_a_link(tmp_path: Path) -> None:
