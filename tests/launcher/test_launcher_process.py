@@ -518,7 +518,7 @@ def test_drain_lets_jobs_finish(begin: Begin) -> None:
 
 def test_a_second_term_skips_the_grace(begin: Begin) -> None:
     """The second signal ends the jobs at once."""
-    spine = begin("* * * * * sleep 1000", shutdown_grace=1000.0)
+    spine = begin("* * * * * exec sleep 1000", shutdown_grace=1000.0)
     key = spine.runner.start(spine.table)
     spine.runner.started(key)
     spine.daemon.process.send_signal(signal.SIGTERM)
