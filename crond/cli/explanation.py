@@ -13,6 +13,7 @@ from enum import StrEnum
 from crond.cli.answers import RunSeen
 from crond.cli.describe import brief, signal_name
 from crond.cli.format import counted, duration
+from crond.cli.past import Span
 from crond.cli.recorded import Facts, IntervalSeen
 from crond.cli.times import shown
 
@@ -33,7 +34,7 @@ class Verdict(StrEnum):
     """The answer in one word; scripts see it in JSON."""
 
     RAN = "ran"  #: a process was started, whatever became of it
-    NOT_STARTED = "not_started"  #: it was to start and could not
+    NOT_STARTED = "not_started"  #: it was to start and could not, or was stopped before
     SKIPPED = "skipped"  #: it was left out, and the run says why
     TO_START = "to_start"  #: there is a run, and it has not started yet
     DOWN = "down"  #: the daemon was not there
@@ -46,7 +47,7 @@ class Verdict(StrEnum):
 
 _WORDS = {
     Verdict.RAN: "it ran",
-    Verdict.NOT_STARTED: "it could not start",
+    Verdict.NOT_STARTED: "it did not start",
     Verdict.SKIPPED: "it was left out",
     Verdict.TO_START: "it is about to start",
     Verdict.DOWN: "the daemon was down",
@@ -66,7 +67,7 @@ _OF_INTERVAL = {
 
 @dataclass(frozen=True, slots=True)
 class Dues:
-    """What the schedule of today says of [since, upto): the due before, the first in it, the next after."""
+    """What the schedule of today says of a span: the due before, the first in it, the next after."""
 
     schedule: str
     previous: datetime | None
@@ -84,16 +85,17 @@ class Explanation:
     title: str = ""
 
 
-def explain(facts: Facts, since: datetime, dues: Dues | None, now: datetime) -> Explanation:
-    """Return what became of a job from `since` on, as far as it is known; without `dues`: no schedule."""
+def explain(facts: Facts, span: Span, dues: Dues | None, now: datetime) -> Explanation:
+    """Return what became of a job in `span`, as far as it is known; `dues` is None where no schedule is."""
+    since = span.since
     if facts.runs:
         return _of_runs(facts, now)
     if since > now:
         return _told(Verdict.TO_COME, f"{shown(since)} is still to come.", *_around(dues))
     if dues is not None and dues.within is None:
-        text = f"It was not due then: its schedule is {dues.schedule}."
+        text = f"It was not due {_when(span)}: its schedule is {dues.schedule}."
         if dues.schedule == "@reboot":
-            text = "It was not due then: it runs at @reboot, once after the machine came up."
+            text = f"It was not due {_when(span)}: it runs at @reboot, once after the machine came up."
         return _told(Verdict.NOT_DUE, text, *_around(dues), *_changed(facts, since))
     due = f" at {shown(dues.within)}" if dues is not None else ""
     for interval in facts.intervals:
@@ -105,6 +107,11 @@ def explain(facts: Facts, since: datetime, dues: Dues | None, now: datetime) -> 
         text = f"It was due{due}; the daemon came up at {shown(began)}, too late for it."
         return _told(Verdict.DOWN, text)
     return _told(Verdict.UNKNOWN, *_not_recorded(facts, since, due, dues), *_changed(facts, since))
+
+
+def _when(span: Span) -> str:
+    day = span.upto - span.since > timedelta(hours=1)
+    return f"on {span.since:%Y-%m-%d}" if day else f"at {shown(span.since)}"
 
 
 def _told(verdict: Verdict, *sentences: str) -> Explanation:
@@ -138,7 +145,9 @@ def _verdict_of(run: RunSeen) -> Verdict:
         return Verdict.SKIPPED
     if run.outcome == "could_not_start":
         return Verdict.NOT_STARTED
-    return Verdict.RAN if run.started_at is not None else Verdict.TO_START
+    if run.started_at is not None:
+        return Verdict.RAN
+    return Verdict.NOT_STARTED if run.ended else Verdict.TO_START
 
 
 def sentences_of(run: RunSeen, now: datetime) -> list[str]:
@@ -157,7 +166,9 @@ def sentences_of(run: RunSeen, now: datetime) -> list[str]:
     if run.started_at is None or run.outcome == "could_not_start":
         words = {"could_not_start": "could not start", "stopped": "was stopped before it started"}
         return [f"{name} {words.get(run.outcome or '', f'ended as {run.outcome}')}{_not_twice(run, why)}."]
-    ran = f"{name} started at {shown(run.started_at)}{_lateness(run)}{_length(run)} and {_end(run, why)}."
+    ran = (
+        f"Run {run.id} started at {shown(run.started_at)}{_lateness(run)}{_length(run)} and {_end(run, why)}."
+    )
     return [ran, *_hints(run)]
 
 
@@ -169,7 +180,7 @@ def _lateness(run: RunSeen) -> str:
     if run.started_at is None or run.instant is None or run.trigger != "schedule":
         return ""
     late = (run.started_at - run.instant).total_seconds()
-    return f", {duration(late)} late," if late >= _LATE else ""
+    return f", {duration(late)} after its instant" if late >= _LATE else ""
 
 
 def _length(run: RunSeen) -> str:

@@ -1,4 +1,4 @@
-"""The verbs that ask a daemon about its jobs and order runs: list, status, run, stop.
+"""The verbs that ask a daemon about its jobs and order runs: list, run, stop.
 
 Owns how they are worded and shown. Knows nothing of sockets (crond.cli.client) or of the wire's
 JSON (crond.cli.answers); crond.cli.main loads it when one of the verbs is used.
@@ -14,36 +14,37 @@ import click
 
 from crond.cli.answers import (
     JobSeen,
-    NextSeen,
-    ProblemSeen,
     RunSeen,
     list_of,
-    moment_of,
     read_job,
-    read_next,
-    read_problem,
     read_run,
     run_at,
-    text_of,
 )
 from crond.cli.client import SCHEDULER, Connection, Place, Reply, ask_once, find_place
 from crond.cli.describe import exit_status, standing
 from crond.cli.failure import Failure, Status
-from crond.cli.format import Cell, Column, duration, printable, show_table, wants_colour
+from crond.cli.format import Cell, Column, printable, show_table
 from crond.cli.options import json_option, show_json
+from crond.cli.recorded import ask_briefly
 from crond.cli.times import shown
 
-#: A scheduler that has planned nothing for this long (seconds) is not keeping up.
-_BEHIND = 120
+#: How long (seconds) the history is waited for.
+_PATIENCE = 2.0
 
 
 @click.command("list", short_help="List the jobs of a running daemon.")
 @json_option
 @click.pass_obj
 def list_jobs(state: str | None, *, as_json: bool) -> None:
-    """List your jobs (root: everybody's): when each is due next and how its last run ended."""
-    body = ask_once(find_place(state), "list")
+    """List your jobs (root: everybody's): when each is due next and how its last run ended.
+
+    What the scheduler no longer remembers of a last run, the history tells.
+    """
+    place = find_place(state)
+    body = ask_once(place, "list")
     jobs = list_of(body, "jobs", read_job)
+    if any(job.last is None and not job.running for job in jobs):
+        jobs = _recall(place, body, jobs)
     if as_json:
         show_json(body)
         return
@@ -65,6 +66,20 @@ def list_jobs(state: str | None, *, as_json: bool) -> None:
         click.echo(f"{len(troubled)} of these have problems: crontabx status", err=True)
 
 
+def _recall(place: Place, body: dict[str, Any], jobs: list[JobSeen]) -> list[JobSeen]:
+    """Return the jobs, with the last runs that only the history knows, which are put into `body` too."""
+    answer = ask_briefly(place, "jobs", _PATIENCE)
+    if answer is None:
+        return jobs
+    held = {job.get("job"): job.get("last") for job in list_of(answer, "jobs", dict)}
+    for job in body["jobs"]:
+        if job.get("last") is None:
+            last = held.get(job.get("job"))
+            # What has not ended is nobody's last run yet.
+            job["last"] = last if isinstance(last, dict) and last.get("outcome") else None
+    return list_of(body, "jobs", read_job)
+
+
 def _job_row(job: JobSeen, now: datetime) -> list[Cell]:
     if job.running:
         last = standing(job.running[0], now)
@@ -73,97 +88,6 @@ def _job_row(job: JobSeen, now: datetime) -> list[Cell]:
     else:
         last = standing(job.last, now) if job.last else Cell("-")
     return [Cell(job.name), Cell(shown(job.next)), last, Cell(job.schedule), Cell(job.command)]
-
-
-@click.command(short_help="Show what runs now, what is next and what is wrong.")
-@json_option
-@click.pass_obj
-def status(state: str | None, *, as_json: bool) -> None:
-    """Show what runs now, what is next and what is wrong.
-
-    The exit status is 0 whenever the daemon answers, whatever it has to say.
-    """
-    place = find_place(state)
-    body = ask_once(place, "status")
-    running = list_of(body, "running", read_run)
-    coming = list_of(body, "next", read_next)
-    failed = list_of(body, "failed", read_run)
-    problems = list_of(body, "problems", read_problem)
-    now = moment_of(body, "now") or datetime.now(UTC)
-    opening = _opening(place, body, now)
-    if as_json:
-        show_json(body)
-        return
-    click.echo(opening)
-    _show_running(running, now)
-    _show_coming(coming, now)
-    _show_failed(failed, now)
-    _show_problems(problems)
-
-
-def _opening(place: Place, body: dict[str, Any], now: datetime) -> str:
-    began, planned = moment_of(body, "started_at"), moment_of(body, "planned_upto")
-    text = f"crond at {printable(place.run)}"
-    if began is not None:
-        text += f", up since {shown(began)} ({duration((now - began).total_seconds())})"
-    zone = text_of(body, "zone")
-    if zone:
-        text += f", zone {zone}"
-    if planned is not None and (now - planned).total_seconds() > _BEHIND:
-        text += f"\nIt is behind: planned up to {shown(planned)} only."
-    return text
-
-
-def _show_running(runs: list[RunSeen], now: datetime) -> None:
-    click.echo("\nRunning" if runs else "\nNothing runs.")
-    show_table(
-        [Column("JOB", True), Column("RUN"), Column("PID"), Column("STATE", True)],
-        [
-            [Cell(run.job), Cell(run.id), Cell("-" if run.pid is None else str(run.pid)), standing(run, now)]
-            for run in runs
-        ],
-        indent="  ",
-    )
-
-
-def _show_coming(coming: list[NextSeen], now: datetime) -> None:
-    click.echo("\nNext" if coming else "\nNothing is to come.")
-    show_table(
-        [Column("WHEN"), Column("IN"), Column("JOB", True)],
-        [[Cell(shown(n.instant)), Cell(_until(n.instant, now)), Cell(n.job)] for n in coming],
-        indent="  ",
-    )
-
-
-def _until(instant: datetime | None, now: datetime) -> str:
-    return "-" if instant is None else duration((instant - now).total_seconds())
-
-
-def _show_failed(runs: list[RunSeen], now: datetime) -> None:
-    if not runs:
-        return
-    click.echo("\nFailed lately")
-    show_table(
-        [Column("WHEN"), Column("JOB", True), Column("RUN"), Column("OUTCOME", True)],
-        [
-            [Cell(shown(r.ended_at or r.started_at or r.instant)), Cell(r.job), Cell(r.id), standing(r, now)]
-            for r in runs
-        ],
-        indent="  ",
-    )
-
-
-def _show_problems(problems: list[ProblemSeen]) -> None:
-    if not problems:
-        return
-    colour = wants_colour()
-    click.echo("\nProblems")
-    for problem in problems:
-        place = ":".join(str(part) for part in (problem.origin, problem.line, problem.column) if part)
-        word = click.style(problem.severity, fg="red" if problem.severity == "error" else "yellow")
-        click.echo(f"  {place}: {word}: {problem.message}", color=colour)
-        if problem.hint:
-            click.echo(f"    {problem.hint}")
 
 
 @click.command(short_help="Start a run of a job now.")

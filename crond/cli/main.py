@@ -25,7 +25,7 @@ VERBS = {
     "next": ("crond.cli.preview", "next_starts"),
     "simulate": ("crond.cli.preview", "simulate"),
     "list": ("crond.cli.jobs", "list_jobs"),
-    "status": ("crond.cli.jobs", "status"),
+    "status": ("crond.cli.dashboard", "status"),
     "run": ("crond.cli.jobs", "run"),
     "stop": ("crond.cli.jobs", "stop"),
     "logs": ("crond.cli.logs", "logs"),

@@ -7,9 +7,9 @@ sentences of both. Either may not know the job. Loaded by crond.cli.main.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -24,6 +24,8 @@ from crond.cli.options import json_option, show_json
 from crond.cli.past import Span, parse_span
 from crond.cli.recorded import Facts, ask_recorder, behind, read_facts
 from crond.cli.times import shown, utc_text
+
+_Told = TypeVar("_Told")
 
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 #: A due younger than this may be on its way to the history.
@@ -54,7 +56,7 @@ def why(state: str | None, *, job: str, instant: tuple[str, ...], as_json: bool)
     body = inquiry.recorded(span)
     facts = read_facts(body)
     dues = None if facts.runs else inquiry.dues(facts.job, span)
-    told = explain(facts, span.since, dues, now)
+    told = explain(facts, span, dues, now)
     if as_json:
         show_json({**body, "upto": utc_text(span.upto), "due": _dues_body(dues), **_told_body(told)})
         return
@@ -84,7 +86,7 @@ class Inquiry:
         try:
             return ask_recorder(self._place, "why", job=self._job, **edges)
         except Refused as refusal:
-            known = self._known(self._job) if refusal.code == "unknown" else None
+            known = self._told(lambda: self._known(self._job)) if refusal.code == "unknown" else None
             if known is None:
                 raise
         held = ask_recorder(
@@ -106,25 +108,34 @@ class Inquiry:
         except Refused as refusal:
             if refusal.code != "unknown":
                 raise
-            if self._known(self._job) is None:
+            if self._told(lambda: self._known(self._job)) is None:
                 raise
             newest = None
         # What was due just now may not have been written down yet.
-        due = self._last_due(self._job, self._now - _FRESH)
+        due = self._told(lambda: self._last_due(self._job, self._now - _FRESH))
         if due is not None and (newest is None or due > newest + _MINUTE):
             newest = due
         if newest is None:
             raise Failure(f"'{printable(self._job)}' has never run and was never due", Status.UNKNOWN)
-        return Span(newest, newest + (timedelta(seconds=1) if newest.second else _MINUTE))
+        # The instant of a manual run has fractions, and is told rounded.
+        newest = newest.replace(microsecond=0)
+        return Span(newest, newest + (_SECOND if newest.second else _MINUTE))
 
     def dues(self, job: str, span: Span) -> Dues | None:
-        """Return what the schedule says about `span`; None where the scheduler does not know the job."""
+        """Return what the schedule says about `span`; None where no scheduler knows the job."""
+        return self._told(lambda: self._dues(job, span))
+
+    def _told(self, ask: Callable[[], _Told | None]) -> _Told | None:
+        """Return what the scheduler tells; None while there is none: the history stands alone."""
         try:
-            known = self._known(job)
+            return ask()
         except Failure as failure:
             if failure.exit_code != Status.UNREACHABLE:
                 raise
             return None
+
+    def _dues(self, job: str, span: Span) -> Dues | None:
+        known = self._known(job)
         if known is None:
             return None
         within = self._due_after(job, span.since - _SECOND)

@@ -11,8 +11,10 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crond.cli import dashboard as dashboard_module
 from crond.cli import jobs as jobs_module
 from crond.cli.answers import read_run
+from crond.cli.dashboard import share
 from crond.cli.describe import exit_status
 from crond.cli.format import cells
 from crond.cli.main import crontabx
@@ -62,7 +64,20 @@ def test_list(ask: Client, daemon: FakeDaemon) -> None:
         "root/backup  2026-11-22 12:00:00 KST  success  0 3 * * *  backup --all",
         "root/x       -                        -        0 3 * * *  backup --all",
     ]
-    assert daemon.asked == [("scheduler", "list", {})]
+    assert daemon.asked == [("scheduler", "list", {}), ("recorder", "jobs", {})]
+
+
+def test_list_knows_from_the_history_what_the_scheduler_forgot(ask: Client, daemon: FakeDaemon) -> None:
+    """The last run of a job is shown though the scheduler no longer remembers it; one that runs is none."""
+    forgot, runs = job_body(job="root/x", last=None), job_body(job="root/y", last=None)
+    daemon.answers("list", yes({"jobs": [forgot, runs]}))
+    last = run_body(job="root/x", outcome="failed", exit_code=4)
+    recorded = [{"job": "root/x", "last": last}, {"job": "root/y", "last": run_body(**RUNNING)}]
+    daemon.recorder["jobs"] = lambda _: [yes({"jobs": recorded, "behind": 0})]
+    lines = ask("list").stdout.splitlines()
+    assert "failed (exit status 4)" in lines[1]
+    assert lines[2].split()[4] == "-"
+    assert [job["last"] for job in json.loads(ask("list", "--json").stdout)["jobs"]] == [last, None]
 
 
 def test_list_json_is_the_daemons_answer(ask: Client, daemon: FakeDaemon) -> None:
@@ -147,15 +162,70 @@ def test_status_of_a_busy_daemon(ask: Client, daemon: FakeDaemon) -> None:
     text = ask("status").stdout
     assert "root/backup  k3f  4711  running for 5.0 s" in text
     assert "2026-11-21 12:01:05 KST  1 min  root/x" in text
-    assert "2026-11-21 12:00:01 KST  root/backup  k3e  failed (exit status 2)" in text
-    assert "failed (signal 9, SIGKILL)" in text
-    assert "  /etc/cron.d/x:3:5: error: bad minute\n    from 0 to 59\n" in text
+    assert "2026-11-21 12:00:01 KST  root/backup  k3e  failed (exit 2)" in text
+    assert "failed (SIGKILL)" in text
+    assert "  /etc/cron.d/x:3:5: error: bad minute (from 0 to 59)\n" in text
 
 
 def test_status_says_that_it_is_behind(ask: Client, daemon: FakeDaemon) -> None:
     """A scheduler that stopped planning is seen at once."""
     daemon.answers("status", yes(status_body(planned_upto="2026-11-21T02:00:00Z")))
     assert "It is behind: planned up to 2026-11-21 11:00:00 KST only." in ask("status").stdout
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (60, 21), (132, 43)])
+def test_status_fits_the_screen(
+    ask: Client, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, columns: int, lines: int
+) -> None:
+    """However much there is to say, it fits, and the prompt has a line too; each part has at least a row."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", str(lines))
+    problem = {"origin": "/etc/" + "x" * 90, "line": 1, "column": 1, "severity": "error", "message": "bad"}
+    body = status_body(
+        running=[run_body(**RUNNING, job="root/" + "j" * 90)] * 30,
+        next=[{"job": "root/x", "instant": "2026-11-21T03:01:05Z"}] * 10,
+        failed=[run_body(outcome="failed", exit_code=2)] * 10,
+        problems=[problem] * 9,
+    )
+    daemon.answers("status", yes(body))
+    daemon.recorder["stats"] = lambda _: [yes({"jobs": [], "behind": 5})]
+    shown = ask("status").stdout.splitlines()
+    assert len(shown) <= lines - 1
+    assert max(cells(line) for line in shown) <= columns
+    assert sum("running for" in line or "running f" in line for line in shown) >= 1
+    assert any(line.startswith("Running (") and line.endswith(" of 30)") for line in shown)
+    assert any(line.startswith("Problems (") for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("room", "wanted", "given"),
+    [
+        (9, [5, 5, 5], [3, 3, 3]),
+        (9, [1, 20, 2], [1, 6, 2]),
+        (100, [4, 0, 2], [4, 0, 2]),
+        (-3, [4, 0, 2], [1, 0, 1]),
+    ],
+)
+def test_lines_are_shared(room: int, wanted: list[int], given: list[int]) -> None:
+    """Who wants little gets it all, the others share the rest; nobody is left out."""
+    assert share(room, wanted) == given
+
+
+def test_status_tells_of_the_last_day(ask: Client, daemon: FakeDaemon) -> None:
+    """The history adds the figures of 24 hours up to the daemon's now; without it, that is said."""
+    daemon.answers("status", yes(status_body()))
+    jobs = [
+        {"job": "root/a", "runs": 3, "outcomes": {"success": 2, "failed": 1}},
+        {"job": "root/b", "runs": 1, "outcomes": {"success": 1}},
+    ]
+    daemon.recorder["stats"] = lambda _: [yes({"jobs": jobs, "behind": 0})]
+    assert "Last 24 hours: 4 runs, 3 success, 1 failed" in ask("status").stdout
+    assert daemon.asked[-1] == ("recorder", "stats", {"since": "1795143605"})
+    assert json.loads(ask("status", "--json").stdout)["last_day"]["jobs"] == jobs
+    daemon.recorder.clear()
+    result = ask("status")
+    assert result.exit_code == 0
+    assert "The history does not answer" in result.stdout
 
 
 def test_run(ask: Client, daemon: FakeDaemon) -> None:
@@ -269,7 +339,8 @@ def test_no_answer_makes_a_traceback(data: st.DataObject, verb: str) -> None:
         holder = holder[key]
     holder[last] = data.draw(JSON)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs_module, "ask_once", lambda *_args, **_named: body)
+        for module in (jobs_module, dashboard_module):
+            patch.setattr(module, "ask_once", lambda *_args, **_named: body)
         arguments = [verb, "x"] if verb == "stop" else [verb]
         result = CliRunner().invoke(crontabx, ["--state", "/nowhere", *arguments])
     assert isinstance(result.exception, SystemExit | None), result.exception

@@ -1,0 +1,325 @@
+"""why: what became of a job at a moment, in words: what the history knows, else what the schedule says."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from crond.cli.explanation import Verdict
+from tests.cli.conftest import Client
+from tests.cli.fake_daemon import RUNNING, FakeDaemon, no, run_body, yes
+
+DAILY = "0 3 * * *"
+DUE = "2026-11-21 03:00:00 KST"
+NEVER = {"started_at": None, "exit_code": None, "attempt": None, "attempts": 0, "duration": None}
+
+
+def why_body(*runs: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    return {
+        "job": "root/backup",
+        "instant": "2026-11-20T18:00:00Z",
+        "runs": list(runs),
+        "intervals": [],
+        "crontab": None,
+        "before": None,
+        "after": None,
+        "recorded_since": "2026-11-01T00:00:00Z",
+        "behind": 0,
+        **changed,
+    }
+
+
+def recorded(**changed: Any) -> dict[str, Any]:
+    return run_body(
+        instant="2026-11-20T18:00:00Z",
+        started_at="2026-11-20T18:00:00.004Z",
+        ended_at="2026-11-20T18:00:12.2Z",
+        duration=12.2,
+        **changed,
+    )
+
+
+def remembers(daemon: FakeDaemon, *runs: dict[str, Any], **changed: Any) -> None:
+    """Let the recorder know these runs."""
+    daemon.recorder["why"] = lambda _: [yes(why_body(*runs, **changed))]
+
+
+def due_daily(daemon: FakeDaemon, *, schedule: str = DAILY, up_since: str = "2026-11-01T00:00:00Z") -> None:
+    """Let the scheduler know the job, which is due at 18:00 UTC each day: 03:00 in Seoul."""
+
+    def following(arguments: dict[str, str]) -> list[Any]:
+        after = datetime.fromtimestamp(int(arguments["after"]), UTC)
+        due = after.replace(hour=18, minute=0, second=0)
+        due += timedelta(days=1) if due <= after else timedelta(0)
+        moment = due.isoformat().replace("+00:00", "Z")
+        return [yes({"next": [{"job": "root/backup", "instant": moment, "schedule": schedule}]})]
+
+    daemon.scheduler["next"] = following
+    daemon.answers("status", yes({"started_at": up_since}))
+
+
+@pytest.mark.parametrize(
+    ("run", "title", "sentence"),
+    [
+        (
+            recorded(),
+            "it ran and succeeded",
+            "Run k3f started at 2026-11-21 03:00:00 KST, ran for 12 s and succeeded.",
+        ),
+        (
+            recorded(outcome="failed", exit_code=2),
+            "it ran and failed",
+            "Run k3f started at 2026-11-21 03:00:00 KST, ran for 12 s and failed: exit status 2.",
+        ),
+        (
+            recorded(outcome="failed", exit_code=None, signal=9),
+            "it ran and failed",
+            "Run k3f started at 2026-11-21 03:00:00 KST, ran for 12 s and failed: signal 9, SIGKILL.",
+        ),
+        (
+            recorded(outcome="stopped", exit_code=None, signal=15),
+            "it ran and was stopped",
+            "Run k3f started at 2026-11-21 03:00:00 KST, ran for 12 s and was stopped.",
+        ),
+        (
+            recorded(outcome="lost", exit_code=None, reason="no power"),
+            "it ran and was lost",
+            "Run k3f started at 2026-11-21 03:00:00 KST, ran for 12 s and how it ended is not known: no power.",
+        ),
+        (
+            recorded(outcome="could_not_start", reason="exec: /bin/nosh", exit_code=None),
+            "it did not start",
+            "Run k3f, for 2026-11-21 03:00:00 KST, could not start: exec: /bin/nosh.",
+        ),
+        (
+            {**recorded(outcome="skipped", reason="the daemon was down"), **NEVER},
+            "it was left out",
+            "Run k3f, for 2026-11-21 03:00:00 KST, was left out: the daemon was down.",
+        ),
+        (
+            {**recorded(outcome="stopped", reason="stopped before it started"), **NEVER},
+            "it did not start",
+            "Run k3f, for 2026-11-21 03:00:00 KST, was stopped before it started.",
+        ),
+        (
+            {**recorded(state="waiting", outcome=None, reason="overlap"), **NEVER, "ended_at": None},
+            "it is about to start",
+            "Run k3f, for 2026-11-21 03:00:00 KST, has not started yet: it is waiting (overlap).",
+        ),
+    ],
+)
+def test_what_is_recorded(ask: Client, daemon: FakeDaemon, run: dict, title: str, sentence: str) -> None:
+    """A recorded run is told as what it was: when, how long, how it ended and why."""
+    remembers(daemon, run)
+    result = ask("why", "backup", "2026-11-21T03:00")
+    lines = result.stdout.splitlines()
+    assert lines[:2] == [f"root/backup: {title}", f"  {sentence}"]
+    assert lines[-1].endswith("crontabx show k3f")
+    wanted = {"job": "backup", "instant": "1795197600", "upto": "1795197660"}
+    assert daemon.asked == [("recorder", "why", wanted)]
+
+
+def test_what_a_failure_may_mean(ask: Client, daemon: FakeDaemon) -> None:
+    """127 is what people meet first: the command is not on cron's PATH."""
+    remembers(daemon, recorded(outcome="failed", exit_code=127))
+    assert "does not find the command" in ask("why", "backup", "2026-11-21T03:00").stdout
+
+
+def test_a_run_that_goes_on(ask: Client, daemon: FakeDaemon) -> None:
+    """It is said since when."""
+    remembers(daemon, {**recorded(), **RUNNING, "duration": None})
+    lines = ask("why", "backup", "2026-11-21T03:00").stdout.splitlines()
+    assert lines[0] == "root/backup: it runs"
+    assert ", since 2026-11-21 03:00:00 KST." in lines[1]
+
+
+def test_a_day_of_runs_is_summed_up(ask: Client, daemon: FakeDaemon) -> None:
+    """Many runs are counted by how they ended, and the last is named."""
+    runs = [recorded(id=f"aaa{n}") for n in range(5)] + [recorded(outcome="failed", exit_code=2)]
+    remembers(daemon, *runs)
+    lines = ask("why", "backup", "2026-11-21").stdout.splitlines()
+    assert lines[1] == "  It has 6 runs: 5 success, 1 failed (exit 2)."
+    assert lines[2].startswith("  The last one: k3f, for 2026-11-21 03:00:00 KST, failed")
+    assert daemon.asked[0][2]["upto"] == "1795273200"
+
+
+def verdict(ask: Client, *arguments: str) -> tuple[str, str]:
+    """The verdict and the first sentence."""
+    body = json.loads(ask("why", *arguments, "--json").stdout)
+    return body["verdict"], body["answer"][0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "words"),
+    [
+        ("outage", Verdict.DOWN, "the daemon was down"),
+        ("suspend", Verdict.SUSPENDED, "the machine was suspended"),
+        ("pause", Verdict.PAUSED, "jobs were paused"),
+    ],
+)
+def test_an_interval_answers(
+    ask: Client, daemon: FakeDaemon, kind: str, expected: Verdict, words: str
+) -> None:
+    """Where there is no run, the interval in which the due lay is why."""
+    interval = {"kind": kind, "from": "2026-11-20T17:50:00Z", "upto": "2026-11-20T18:05:00Z", "reason": "x"}
+    remembers(daemon, intervals=[interval])
+    due_daily(daemon)
+    assert verdict(ask, "backup", "2026-11-21T03:00") == (
+        expected,
+        f"It did not run at {DUE}: {words} from 2026-11-21 02:50:00 KST to 2026-11-21 03:05:00 KST (15 min).",
+    )
+
+
+def test_the_minute_in_which_the_daemon_came_up(ask: Client, daemon: FakeDaemon) -> None:
+    """A daemon does not serve the minute it comes up in: 20 s after the due it was down all the same."""
+    interval = {
+        "kind": "outage",
+        "from": "2026-11-20T17:50:00Z",
+        "upto": "2026-11-20T18:00:20Z",
+        "reason": "",
+    }
+    remembers(daemon, intervals=[interval])
+    due_daily(daemon)
+    assert verdict(ask, "backup", "2026-11-21T03:00")[0] == Verdict.DOWN
+
+
+def test_an_outage_is_no_excuse_for_what_was_not_due(ask: Client, daemon: FakeDaemon) -> None:
+    """What was not due at 10:00 would not have run with a daemon either; the dues around are told."""
+    interval = {
+        "kind": "outage",
+        "from": "2026-11-20T00:00:00Z",
+        "upto": "2026-11-20T18:05:00Z",
+        "reason": "",
+    }
+    remembers(daemon, intervals=[interval])
+    due_daily(daemon)
+    result = ask("why", "backup", "2026-11-20T10:00")
+    assert result.stdout.splitlines() == [
+        "root/backup: it was not due",
+        "  It was not due at 2026-11-20 10:00:00 KST: its schedule is 0 3 * * *.",
+        "  The due before is 2026-11-20 03:00:00 KST, the next is 2026-11-21 03:00:00 KST.",
+    ]
+
+
+def test_a_schedule_that_may_have_been_another(ask: Client, daemon: FakeDaemon) -> None:
+    """The schedule is that of today; a crontab that is younger than the question makes it doubtful."""
+    crontab = {"origin": "/etc/cron.d/b", "digest": "9f", "at": "2026-11-20T12:00:00Z"}
+    remembers(daemon, crontab=crontab)
+    due_daily(daemon)
+    assert "But /etc/cron.d/b as it is now was seen first at 2026-11-20 21:00:00 KST" in (
+        ask("why", "backup", "2026-11-20T10:00").stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [
+        (
+            "2026-11-20T20:00:00Z",
+            "Nothing is known of that time: the history begins at 2026-11-21 05:00:00 KST.",
+        ),
+        (None, "Nothing is recorded of that time, though it was due at 2026-11-21 03:00:00 KST."),
+        (
+            "2026-11-01T00:00:00Z",
+            f"By its schedule, {DAILY}, it was due at {DUE}, but no run is recorded and no outage either.",
+        ),
+    ],
+)
+def test_what_nobody_knows(ask: Client, daemon: FakeDaemon, since: str | None, words: str) -> None:
+    """No guess is made: it is said what is not known, and since when there is a history."""
+    remembers(daemon, recorded_since=since)
+    due_daily(daemon)
+    assert verdict(ask, "backup", "2026-11-21T03:00") == (Verdict.UNKNOWN, words)
+
+
+def test_the_first_daemon_came_up_too_late(ask: Client, daemon: FakeDaemon) -> None:
+    """Before the first daemon there is no outage, and still it was not there."""
+    remembers(daemon, recorded_since=None)
+    due_daily(daemon, up_since="2026-11-20T18:00:30Z")
+    assert verdict(ask, "backup", "2026-11-21T03:00") == (
+        Verdict.DOWN,
+        f"It was due at {DUE}; the daemon came up at 2026-11-21 03:00:30 KST, too late for it.",
+    )
+
+
+def test_what_is_to_come(ask: Client, daemon: FakeDaemon) -> None:
+    """A moment of the future is no riddle."""
+    remembers(daemon)
+    due_daily(daemon)
+    assert verdict(ask, "backup", "2099-01-01T03:00")[0] == Verdict.TO_COME
+
+
+def test_a_job_that_never_ran(ask: Client, daemon: FakeDaemon) -> None:
+    """The history does not know it and the scheduler does: outages answer, under the job's whole name."""
+    daemon.recorder["why"] = lambda _: [no("unknown", "no run of a job 'backup' is recorded")]
+    interval = {
+        "kind": "outage",
+        "from": "2026-11-20T17:50:00Z",
+        "upto": "2026-11-20T18:05:00Z",
+        "reason": "",
+    }
+    daemon.recorder["intervals"] = lambda _: [yes({"intervals": [interval], "behind": 0})]
+    due_daily(daemon)
+    body = json.loads(ask("why", "backup", "2026-11-21T03:00", "--json").stdout)
+    assert (body["job"], body["verdict"]) == ("root/backup", "down")
+    assert body["due"] == {
+        "schedule": DAILY,
+        "previous": "2026-11-19T18:00:00Z",
+        "within": "2026-11-20T18:00:00Z",
+        "next": "2026-11-21T18:00:00Z",
+    }
+
+
+def test_a_job_nobody_knows(ask: Client, daemon: FakeDaemon) -> None:
+    """Exit status 4, in the recorder's words."""
+    daemon.recorder["why"] = lambda _: [no("unknown", "no run of a job 'x' is recorded")]
+    daemon.scheduler["next"] = lambda _: [no("unknown", "there is no job 'x'")]
+    for arguments in (("x",), ("x", "yesterday")):
+        result = ask("why", *arguments)
+        assert (result.exit_code, result.stderr) == (4, "crontabx: no run of a job 'x' is recorded\n")
+
+
+def test_without_an_instant_the_latest_due_counts(ask: Client, daemon: FakeDaemon) -> None:
+    """A night without a run is what is asked about, not the last run before it."""
+    remembers(daemon, recorded(), instant="2026-01-01T18:00:00Z")
+    due_daily(daemon)
+    ask("why", "backup")
+    asked = [arguments for side, verb, arguments in daemon.asked if (side, verb) == ("recorder", "why")]
+    assert asked[0] == {"job": "backup"}
+    latest = datetime.fromtimestamp(int(asked[1]["instant"]), UTC)
+    assert (latest.hour, latest.minute) == (18, 0)
+    assert timedelta(0) < datetime.now(UTC) - latest <= timedelta(days=1, seconds=10)
+
+
+def test_without_an_instant_a_manual_run_counts_too(ask: Client, daemon: FakeDaemon) -> None:
+    """The newest run is what is asked about if it is later than the latest due; its instant has fractions."""
+    moment = (datetime.now(UTC) - timedelta(seconds=1)).replace(second=7, microsecond=123000)
+    remembers(daemon, recorded(), instant=moment.isoformat())
+    due_daily(daemon)
+    ask("why", "backup")
+    asked = [arguments for side, verb, arguments in daemon.asked if (side, verb) == ("recorder", "why")]
+    whole = int(moment.timestamp())
+    assert (asked[1]["instant"], asked[1]["upto"]) == (str(whole), str(whole + 1))
+
+
+def test_while_there_is_no_scheduler(ask: Client, daemon: FakeDaemon) -> None:
+    """The history answers alone: what it knows is told, what it does not is not guessed."""
+    (daemon.state / "run" / "scheduler.sock").unlink()
+    remembers(daemon, recorded())
+    assert "it ran and succeeded" in ask("why", "backup").stdout
+    remembers(daemon)
+    result = ask("why", "backup", "2026-11-21T03:00")
+    assert result.exit_code == 0
+    assert "nobody knows whether it was due" in result.stdout
+
+
+def test_an_instant_in_two_words(ask: Client, daemon: FakeDaemon) -> None:
+    """`why backup yesterday 03:00` needs no quotes; what is no time is exit status 2."""
+    remembers(daemon, recorded())
+    ask("why", "backup", "yesterday", "03:00")
+    moment = datetime.fromtimestamp(int(daemon.asked[0][2]["instant"]), UTC)
+    assert (moment.hour, moment.minute) == (18, 0)
+    assert ask("why", "backup", "once").exit_code == 2
