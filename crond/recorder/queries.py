@@ -125,7 +125,7 @@ class Queries:
         last: dict[str, dict[str, Any]] = {}
         for start in range(0, len(found), _TOGETHER):
             chosen = [job.newest for job in found[start : start + _TOGETHER]]
-            rows = self._shaped(select(runs).where(runs.c.feed == self.feed, runs.c.id.in_(chosen)), "began")
+            rows = self._shaped(select(runs).where(runs.c.feed == self.feed, runs.c.id.in_(chosen)))
             last.update((row.id, views.run(row)) for row in rows)
         shown = [
             {"job": job.job, "owner": job.job.partition("/")[0], "uid": job.uid, "last": last[job.newest]}
@@ -168,13 +168,12 @@ class Queries:
             conditions.append(runs.c.uid == self.uid)
         return conditions
 
-    def _shaped(self, chosen: Select[Any], order: str, *, newest: bool = False) -> list[Any]:
+    def _shaped(self, chosen: Select[Any], order: str | None = None, *, newest: bool = False) -> list[Any]:
         """Return the `chosen` few with all that a run is shown with.
 
         Chosen first, joined then: a planner that begins with another table would look at every run.
         """
         few = chosen.subquery("few")
-        key = few.c[order]
         shaped = (
             select(
                 *(column for column in few.c if column.name not in ("feed", "job")),
@@ -192,8 +191,9 @@ class Queries:
                     attempts.c.number == few.c.attempt,
                 ),
             )
-            .order_by(key.desc() if newest else key)
         )
+        if order is not None:
+            shaped = shaped.order_by(few.c[order].desc() if newest else few.c[order])
         return list(self.connection.execute(shaped))
 
     # --- names -------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ class Queries:
         if len(identity) >= _LEAST and set(identity) <= _HEX:
             # A range: LIKE would not use the index everywhere. Ids are hexadecimal, and g comes after f.
             condition = and_(runs.c.id >= identity, runs.c.id < identity + "g")
-        found = self._shaped(select(runs).where(*self._mine(None), condition).limit(_CANDIDATES + 1), "id")
+        found = self._shaped(select(runs).where(*self._mine(None), condition).limit(_CANDIDATES + 1))
         exact = [row for row in found if row.id == identity] or found
         if len(exact) > 1:
             raise Refusal(
