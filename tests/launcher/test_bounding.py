@@ -153,7 +153,7 @@ def test_the_echo_goes_around_what_was_dropped(begin: Begin) -> None:
 
 
 def test_the_echo_shows_all_of_a_long_output(begin: Begin) -> None:
-    """Every line once and in order, where the output takes many reads: looking for holes must lose nothing."""
+    """Every line once and in order over many reads: looking for holes must lose nothing."""
     stage = begin("* * * * * seq 50000", echo=True)
     key = stage.runner.start(stage.table)
     stage.runner.result(key)
