@@ -123,10 +123,11 @@ def _be_apart(kept: set[int]) -> None:
     signal.signal(signal.SIGXCPU, _too_long)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.alarm(_LIFE)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) not in kept:
-            with contextlib.suppress(OSError):
-                os.close(int(name))
+    first = 3
+    for fd in sorted(kept):
+        os.closerange(first, fd)
+        first = fd + 1
+    os.closerange(first, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     resource.setrlimit(resource.RLIMIT_CPU, (_PROCESSOR, 2 * _PROCESSOR))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     name_process("crond-edit")
