@@ -18,7 +18,7 @@ from crond.cli.recorded import Facts, IntervalSeen
 from crond.cli.times import shown
 
 #: More runs than this are summed up.
-_TOLD = 3
+TOLD = 3
 #: A start later than this many seconds is worth a word.
 _LATE = 2.0
 _EXITS = {
@@ -82,7 +82,7 @@ class Explanation:
 
     verdict: Verdict
     sentences: tuple[str, ...]
-    title: str = ""
+    title: str
 
 
 def explain(facts: Facts, span: Span, dues: Dues | None, now: datetime) -> Explanation:
@@ -129,15 +129,16 @@ def _covers(interval: IntervalSeen, dues: Dues | None) -> bool:
 def _of_runs(facts: Facts, now: datetime) -> Explanation:
     last = facts.runs[-1]
     verdict = _verdict_of(last)
-    title = _WORDS[verdict] if len(facts.runs) == 1 else ""
-    if verdict is Verdict.RAN and title:
+    count = len(facts.runs)
+    title = _WORDS[verdict] if count == 1 else counted(count, "run")
+    if verdict is Verdict.RAN and count == 1:
         title = f"it ran and {_ENDS.get(last.outcome or '', 'ended')}" if last.ended else "it runs"
-    if len(facts.runs) <= _TOLD:
+    if count <= TOLD:
         told = [sentence for run in facts.runs for sentence in sentences_of(run, now)]
         return Explanation(verdict, tuple(told), title)
     kinds = Counter(brief(run, now).text for run in facts.runs)
-    parts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-    return Explanation(verdict, (f"It has {counted(len(facts.runs), 'run')}: {parts}.",), title)
+    parts = ", ".join(f"{many} {kind}" for kind, many in kinds.most_common())
+    return Explanation(verdict, (f"They ended so: {parts}.",), title)
 
 
 def _verdict_of(run: RunSeen) -> Verdict:

@@ -21,7 +21,7 @@ from crond.cli.answers import (
     run_at,
 )
 from crond.cli.client import SCHEDULER, Connection, Place, Reply, ask_once, find_place
-from crond.cli.describe import exit_status, standing
+from crond.cli.describe import brief, exit_status, standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, printable, show_table
 from crond.cli.options import json_option, show_json
@@ -82,11 +82,11 @@ def _recall(place: Place, body: dict[str, Any], jobs: list[JobSeen]) -> list[Job
 
 def _job_row(job: JobSeen, now: datetime) -> list[Cell]:
     if job.running:
-        last = standing(job.running[0], now)
+        last = brief(job.running[0], now)
         if len(job.running) > 1:
             last = Cell(f"{len(job.running)} running", last.colour)
     else:
-        last = standing(job.last, now) if job.last else Cell("-")
+        last = brief(job.last, now) if job.last else Cell("-")
     return [Cell(job.name), Cell(shown(job.next)), last, Cell(job.schedule), Cell(job.command)]
 
 

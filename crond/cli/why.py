@@ -16,7 +16,7 @@ import click
 from crond.cli.answers import NextSeen, RunSeen, list_of, moment_of, read_next
 from crond.cli.client import Place, Refused, ask_once, find_place
 from crond.cli.describe import brief
-from crond.cli.explanation import Dues, Explanation, explain
+from crond.cli.explanation import TOLD, Dues, Explanation, explain
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable, screen_width
 from crond.cli.history import epoch, show_lag
@@ -183,14 +183,14 @@ class Inquiry:
 
 
 def _show(facts: Facts, told: Explanation, now: datetime) -> None:
-    click.echo(": ".join(filter(None, (facts.job, told.title))) + ("" if told.title else ":"))
+    click.echo(f"{facts.job}: {told.title}")
     _say(told.sentences)
     if not facts.runs:
         beside = [(word, run) for word, run in (("before", facts.before), ("after", facts.after)) if run]
         _say([f"The run {word}: {_in_short(run, now)}." for word, run in beside])
         return
     last = facts.runs[-1]
-    if len(facts.runs) > 1:
+    if len(facts.runs) > TOLD:
         _say(["The last one: " + _in_short(last, now) + "."])
     output = f"crontabx logs {last.id}; " if last.attempt is not None else ""
     _say([f"More: {output}crontabx show {last.id}"])

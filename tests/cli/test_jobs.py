@@ -75,7 +75,7 @@ def test_list_knows_from_the_history_what_the_scheduler_forgot(ask: Client, daem
     recorded = [{"job": "root/x", "last": last}, {"job": "root/y", "last": run_body(**RUNNING)}]
     daemon.recorder["jobs"] = lambda _: [yes({"jobs": recorded, "behind": 0})]
     lines = ask("list").stdout.splitlines()
-    assert "failed (exit status 4)" in lines[1]
+    assert "failed (exit 4)" in lines[1]
     assert lines[2].split()[4] == "-"
     assert [job["last"] for job in json.loads(ask("list", "--json").stdout)["jobs"]] == [last, None]
 
@@ -117,7 +117,7 @@ def test_list_on_a_terminal(daemon: FakeDaemon) -> None:
     arguments = ("--state", str(daemon.state), "list")
     coloured, _ = on_terminal(*arguments, columns=100, TZ="UTC")
     plain, _ = on_terminal(*arguments, columns=100, TZ="UTC", NO_COLOR="1")
-    assert b"\x1b[31mfailed (exit status 2)\x1b[0m" in coloured
+    assert b"\x1b[31mfailed (exit 2)\x1b[0m" in coloured
     assert b"\x1b" not in plain
     lines = plain.decode().splitlines()
     assert len(lines) == 2

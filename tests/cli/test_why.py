@@ -85,9 +85,9 @@ def due_daily(daemon: FakeDaemon, *, schedule: str = DAILY, up_since: str = "202
             "Run k3f started at 2026-11-21 03:00:00 KST, ran for 12 s and was stopped.",
         ),
         (
-            recorded(outcome="lost", exit_code=None, reason="no power"),
+            recorded(outcome="lost", exit_code=None, reason="power"),
             "it ran and was lost",
-            "Run k3f started at 2026-11-21 03:00:00 KST, ran for 12 s and how it ended is not known: no power.",
+            "Run k3f started at 2026-11-21 03:00:00 KST, ran for 12 s and how it ended is not known: power.",
         ),
         (
             recorded(outcome="could_not_start", reason="exec: /bin/nosh", exit_code=None),
@@ -141,7 +141,7 @@ def test_a_day_of_runs_is_summed_up(ask: Client, daemon: FakeDaemon) -> None:
     runs = [recorded(id=f"aaa{n}") for n in range(5)] + [recorded(outcome="failed", exit_code=2)]
     remembers(daemon, *runs)
     lines = ask("why", "backup", "2026-11-21").stdout.splitlines()
-    assert lines[1] == "  It has 6 runs: 5 success, 1 failed (exit 2)."
+    assert lines[:2] == ["root/backup: 6 runs", "  They ended so: 5 success, 1 failed (exit 2)."]
     assert lines[2].startswith("  The last one: k3f, for 2026-11-21 03:00:00 KST, failed")
     assert daemon.asked[0][2]["upto"] == "1795273200"
 
