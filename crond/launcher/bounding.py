@@ -22,7 +22,7 @@ from crond.launcher.trimming import occupied
 
 _PERIOD = 1.0
 #: Files that are looked at in one turn of the loop.
-_TOGETHER = 128
+_TOGETHER = 32
 #: A file whose attempt has ended is looked at until it did not grow in so many looks.
 _PATIENCE = 10
 
@@ -71,7 +71,6 @@ class Bounding:
         growing.ended, growing.size = True, ending.output_size
         # One more look is enough, unless that finds that somebody goes on.
         growing.quiet = _PATIENCE - 1
-        self._label(growing)
 
     def _look_later(self, seconds: float) -> None:
         if not self._waiting:
@@ -102,15 +101,13 @@ class Bounding:
         elif growing.ended:
             growing.quiet += 1
         growing.size = found.st_size
-        self._label(growing)
+        # Not at the end itself, which may come among a thousand starts: it costs as much as making a file.
+        if found.st_size and not growing.labelled:
+            growing.labelled = True
+            self._outputs.label(growing.uid, growing.key, growing.job)
         if self._limit and occupied(found) > self._limit and not growing.handed_over:
             growing.handed_over = self._hand_over(growing)
         return growing.quiet < _PATIENCE
-
-    def _label(self, growing: _Growing) -> None:
-        if not growing.labelled:
-            growing.labelled = True
-            self._outputs.label(growing.uid, growing.key, growing.job)
 
     # --- the trimmer -----------------------------------------------------------------------------------
 
