@@ -35,7 +35,7 @@ def crontab(settings: str = "") -> str:
         f"#: name=who\n{NEVER} {PROBE}\n"
         f"#: name=env\n{NEVER} cat /proc/$$/environ; true\n"
         f"#: name=fds\n{NEVER} ls -l /proc/self/fd\n"
-        f"#: name=signals\n{NEVER} grep ^Sig /proc/$$/status\n"
+        f"#: name=signals\n{NEVER} exec grep ^Sig /proc/self/status\n"
         f'#: name=beside\n@every 1s echo "$LOGNAME" at "$PWD"\n'
     )
 
