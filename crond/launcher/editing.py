@@ -116,13 +116,17 @@ def _serve(sock: socket.socket, peer: Peer, config: Config, asked: Edit, told: i
 
 
 def _be_apart(kept: set[int]) -> None:
-    """Hold nothing of the daemon's: its lock, its sockets, its signals; and be bounded."""
+    """Hold nothing of the daemon's: its lock, sockets, outputs and signals; and be bounded."""
     signal.set_wakeup_fd(-1)
     for number in HANDLED_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGXCPU, _too_long)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.alarm(_LIFE)
+    # Ours stay open as long as somebody holds them, and who reads them waits for that.
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(nothing, fd)
     first = 3
     for fd in sorted(kept):
         os.closerange(first, fd)

@@ -33,7 +33,7 @@ from crond.model.messages import (
     decode,
     encode,
 )
-from tests.launcher.daemon import DEADLINE, Daemon, Wire, files_config, until
+from tests.launcher.daemon import DEADLINE, Daemon, Wire, alive, files_config, until
 
 pytestmark = [
     pytest.mark.root,
@@ -348,13 +348,16 @@ def test_a_child_holds_nothing_of_the_daemons(launcher: tuple[Daemon, Wire]) -> 
 
 
 def test_the_launcher_does_without(host: Make, daemon: Begin) -> None:
-    """Killed in the middle of an edit, a launcher leaves a child that ends by itself."""
+    """Ended amid an edit, a launcher leaves a child that holds nothing of it and ends by itself."""
     running = daemon(host())
     running.wire()
     client = Client(running)
     client.send(Install("", "x", "", 9))
     client.body()
     pid = next(pid for pid in children(running.process.pid) if "crond-edit" in name_of(pid))
+    running.leave()
+    began = time.monotonic()
     assert running.end() == 0
+    assert time.monotonic() - began < 5.0, "who reads the daemon's output waits for the child"
     client.sock.close()
-    until(lambda: "crond-edit" not in name_of(pid))
+    until(lambda: not alive(pid))
