@@ -32,10 +32,11 @@ VERSION_TABLE = "crontabx_version"
 NAME, TOKEN, WORD, PATH = 320, 80, 32, 700
 
 # Names differ by case and by accents; MariaDB's default says they do not.
+# SQLAlchemy has the two names for what is one kind of server.
 _MARIADB: dict[str, Any] = {
-    "mysql_engine": "InnoDB",
-    "mysql_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_bin",
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
 }
 _Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself only in an INTEGER
 

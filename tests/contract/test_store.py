@@ -309,6 +309,16 @@ def test_jobs_by_name(store: Store, text_: str, job: str) -> None:
     assert asked(store, lambda queries: queries.named(text_)).job == job
 
 
+def test_names_differ_by_capitals_and_accents(store: Store) -> None:
+    """What a database would sort together are jobs of their own, and words from all the world are kept."""
+    names = ("ann/cafe", "ann/Cafe", "ann/café", "ann/CAFÉ", "ann/コーヒー", "ann/☕\U0001f600")
+    store.write(batch(*(run(number, job=name, run_as=name) for number, name in enumerate(names))))
+    assert count(store, jobs) == len(names)
+    for number, name in enumerate(names):
+        told = asked(store, lambda queries, name=name: queries.history(Filter(job=name)))["runs"]
+        assert [(int(one["id"], 16), one["job"], one["run_as"]) for one in told] == [(number, name, name)]
+
+
 def test_names_that_fit_many_or_none(store: Store) -> None:
     """What may be several jobs is answered with their names; so it is for runs."""
     store.write(batch(run(0xABCD01), run(0xABCD02, job="ben/backup", uid=BEN)))
