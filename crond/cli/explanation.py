@@ -73,7 +73,7 @@ class Dues:
     previous: datetime | None
     within: datetime | None
     following: datetime | None
-    up_since: datetime | None = None  #: when the daemon that is there now came up
+    up_since: datetime | None = None  #: when the first daemon since then came up, where that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +102,10 @@ def explain(facts: Facts, span: Span, dues: Dues | None, now: datetime) -> Expla
         if interval.kind in _OF_INTERVAL and _covers(interval, dues):
             verdict, text = _OF_INTERVAL[interval.kind]
             return _told(verdict, f"It did not run{due}: {text} {_span(interval)}.")
-    began = None if dues is None else dues.up_since
-    if dues is not None and dues.within is not None and began is not None and dues.within <= began:
-        text = f"It was due{due}; the daemon came up at {shown(began)}, too late for it."
-        return _told(Verdict.DOWN, text)
+    if dues is not None and _came_too_late(facts, dues):
+        return _told(
+            Verdict.DOWN, f"It was due{due}; the daemon came up at {shown(dues.up_since)}, too late for it."
+        )
     return _told(Verdict.UNKNOWN, *_not_recorded(facts, since, due, dues), *_changed(facts, since))
 
 
@@ -116,6 +116,13 @@ def _when(span: Span) -> str:
 
 def _told(verdict: Verdict, *sentences: str) -> Explanation:
     return Explanation(verdict, sentences, _WORDS[verdict])
+
+
+def _came_too_late(facts: Facts, dues: Dues) -> bool:
+    """True if there was no daemon yet: before the first one there is no outage that would tell."""
+    if dues.within is None or dues.up_since is None or dues.within > dues.up_since:
+        return False
+    return facts.recorded_since is None or dues.within < facts.recorded_since
 
 
 def _covers(interval: IntervalSeen, dues: Dues | None) -> bool:

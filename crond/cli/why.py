@@ -22,7 +22,7 @@ from crond.cli.format import printable, screen_width
 from crond.cli.history import epoch, show_lag
 from crond.cli.options import json_option, show_json
 from crond.cli.past import Span, parse_span
-from crond.cli.recorded import Facts, ask_recorder, behind, read_facts
+from crond.cli.recorded import Facts, ask_recorder, behind, read_facts, read_interval
 from crond.cli.times import shown, utc_text
 
 _Told = TypeVar("_Told")
@@ -142,8 +142,14 @@ class Inquiry:
         if within is not None and within >= span.upto:
             within = None
         following = self._due_after(job, span.upto - _SECOND)
-        up_since = moment_of(ask_once(self._place, "status"), "started_at")
-        return Dues(known.schedule, self._last_due(job, span.since), within, following, up_since)
+        return Dues(known.schedule, self._last_due(job, span.since), within, following, self._up_since(span))
+
+    def _up_since(self, span: Span) -> datetime | None:
+        """When the daemon came up, if it is the first one since `span`: another would have left an outage."""
+        later = ask_recorder(self._place, "intervals", since=epoch(span.since), count="100")
+        if any(interval.kind == "outage" for interval in list_of(later, "intervals", read_interval)):
+            return None
+        return moment_of(ask_once(self._place, "status"), "started_at")
 
     def _known(self, job: str) -> NextSeen | None:
         """The job's whole name and its schedule, if the scheduler knows it."""

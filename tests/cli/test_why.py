@@ -59,6 +59,7 @@ def due_daily(daemon: FakeDaemon, *, schedule: str = DAILY, up_since: str = "202
 
     daemon.scheduler["next"] = following
     daemon.answers("status", yes({"started_at": up_since}))
+    daemon.recorder.setdefault("intervals", lambda _: [yes({"intervals": [], "behind": 0})])
 
 
 @pytest.mark.parametrize(
@@ -243,6 +244,20 @@ def test_the_first_daemon_came_up_too_late(ask: Client, daemon: FakeDaemon) -> N
         Verdict.DOWN,
         f"It was due at {DUE}; the daemon came up at 2026-11-21 03:00:30 KST, too late for it.",
     )
+
+
+def test_a_daemon_that_came_up_again_is_no_excuse(ask: Client, daemon: FakeDaemon) -> None:
+    """An outage later than the due shows that there was a daemon between: when it came up is not known."""
+    interval = {
+        "kind": "outage",
+        "from": "2026-11-20T19:00:00Z",
+        "upto": "2026-11-20T19:05:00Z",
+        "reason": "",
+    }
+    daemon.recorder["intervals"] = lambda _: [yes({"intervals": [interval], "behind": 0})]
+    remembers(daemon, recorded_since=None)
+    due_daily(daemon, up_since="2026-11-20T19:05:00Z")
+    assert verdict(ask, "backup", "2026-11-21T03:00")[0] == Verdict.UNKNOWN
 
 
 def test_what_is_to_come(ask: Client, daemon: FakeDaemon) -> None:
