@@ -20,8 +20,11 @@ from pathlib import Path
 
 from crond.cli.host import first_blocked
 
-#: What the client and the rules of days import. A name that is not there is not needed by this version.
-_IMPORTED = ("crond", "click", "croniter", "dateutil", "six", "pytz", "typing_extensions")
+#: What the client, the rules of days and the recorder import. A name that is not there is not needed.
+_IMPORTED = (
+    "crond", "click", "croniter", "dateutil", "six", "pytz", "typing_extensions", "sqlalchemy",
+    "alembic", "mako", "markupsafe", "greenlet",
+)  # fmt: skip
 _NOBODY = 65534
 
 
