@@ -14,9 +14,10 @@ from typing import Any
 from crond.core import admission, keeping, memory, reconcile, stopping
 from crond.core.clockwork import Passage, Reading, passage
 from crond.core.index import Index
-from crond.core.memory import Memory, Waiting
+from crond.core.memory import Memory
 from crond.core.planner import Due, Walk
 from crond.core.preview import Preview
+from crond.core.queue import Waiting
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.actions import Action, Changed, Notice, Record, Remember, Send
 from crond.model.entry import random_delay_factor
@@ -36,7 +37,7 @@ from crond.model.messages import (
     attempt_key,
 )
 from crond.model.run import Attempt, Outcome, Run, State, Trigger, run_id
-from crond.model.schedule import At, DayRules, Reboot
+from crond.model.schedule import At, DayRules, Every, Reboot
 from crond.model.status import exit_of, judge
 
 #: How many dues become starts in one step: the first of a thousand must not wait for the last.
@@ -140,12 +141,17 @@ class Engine:
         self._remember(memory.due([one for one in planned if not self._is_over(one)]))
 
     def _is_over(self, one: Waiting) -> bool:
-        """True for a moment that was answered before: a table read again would bring it back."""
-        return one.ordinal > 0 and isinstance(self.jobs[one.job].entry.schedule, At)
+        """True for a moment that was answered before (a table read again would bring it back), and for a
+        period whose last due still waits: they have no backlog.
+        """
+        schedule = self.jobs[one.job].entry.schedule
+        if isinstance(schedule, Every):
+            return self.memory.queue.holds(one.job)
+        return one.ordinal > 0 and isinstance(schedule, At)
 
     def _admit(self, wall: float, most: int = BATCH) -> None:
         for _ in range(min(most, len(self.memory.queue))):
-            one = self.memory.queue[0]
+            one = self.memory.queue.first()
             identity = run_id(one.job, one.instant, one.ordinal, one.trigger)
             run = Run(id=identity, job=one.job, instant=one.instant, ordinal=one.ordinal, trigger=one.trigger)
             self._answer(run, wall)
@@ -195,7 +201,7 @@ class Engine:
         for run in reconcile.lost(self.memory.runs.values(), at=reading.wall):
             self._finish(run)
         while self.memory.queue:
-            one = self.memory.queue[0]
+            one = self.memory.queue.first()
             identity = run_id(one.job, one.instant, one.ordinal, one.trigger)
             run = Run(id=identity, job=one.job, instant=one.instant, ordinal=one.ordinal, trigger=one.trigger)
             self._change(run.finish(Outcome.SKIPPED, at=reading.wall, reason="the daemon was down"))

@@ -7,27 +7,18 @@ twice is applying it once. Pure; the scheduler's journal stores and replays the 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from crond.core.clockwork import Gap
 from crond.core.planner import Position
+from crond.core.queue import Queue, Waiting
 from crond.model.actions import Record
 from crond.model.run import Run, Trigger, run_of
 
 
 class BadRecord(ValueError):
     """A record that no version of this program wrote."""
-
-
-class Waiting(NamedTuple):
-    """A due that was planned and has no run yet; a tuple, as the first start waits for a thousand of them."""
-
-    job: str
-    instant: float
-    ordinal: int
-    trigger: Trigger
 
 
 class Answered(NamedTuple):
@@ -54,7 +45,7 @@ class Memory:
         self.boot = ""
         self.position: Position | None = None
         self.answered: dict[str, Answered] = {}
-        self.queue: deque[Waiting] = deque()
+        self.queue = Queue()
         self.crontabs: dict[str, Crontab] = {}
         self.runs: dict[str, Run] = {}
         self._runs_of: dict[str, dict[str, Run]] = {}
@@ -120,9 +111,7 @@ class Memory:
             run = run_of(run)
         self.runs[run.id] = run
         self._runs_of.setdefault(run.job, {})[run.id] = run
-        waiting = Waiting(run.job, run.instant, run.ordinal, run.trigger)
-        if self.queue and self.queue[0] == waiting:
-            self.queue.popleft()
+        self.queue.take(Waiting(run.job, run.instant, run.ordinal, run.trigger))
 
     def set_crontab(self, origin: str, owner: str, uid: int, digest: str, at: float) -> None:
         self.crontabs[origin] = Crontab(owner, uid, digest, at)

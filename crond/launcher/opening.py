@@ -12,8 +12,9 @@ import stat
 from dataclasses import dataclass
 from enum import Enum, auto
 
-#: A user's own file may be this long (bytes); cron's limits on lines are far below it.
-USER_LIMIT = 16 * 1024 * 1024
+#: A user's own file may be this long (bytes): 10,000 entries, cronie's limit, of 200 bytes. What takes
+#: seconds to parse would keep everybody's jobs waiting.
+USER_LIMIT = 2 * 1024 * 1024
 SYSTEM_LIMIT = 64 * 1024 * 1024
 
 

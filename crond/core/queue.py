@@ -1,0 +1,73 @@
+"""The dues that were planned and have no run yet: first come, first served within an owner, in turns
+between them.
+
+Without the turns one owner with thousands of lines would make everybody else's jobs late. Pure; part of
+the engine's memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from crond.model.run import Trigger
+
+
+class Waiting(NamedTuple):
+    """A due that was planned and has no run yet; a tuple, as the first start waits for a thousand of
+    them.
+    """
+
+    job: str
+    instant: float
+    ordinal: int
+    trigger: Trigger
+
+
+class Queue:
+    """Dues that wait. Iterating gives each owner's dues in their order."""
+
+    def __init__(self) -> None:
+        #: By owner; the first owner's first due is next. Owners without dues are left out.
+        self._turns: dict[str, deque[Waiting]] = {}
+        self._jobs: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return self._jobs.total()
+
+    def __iter__(self) -> Iterator[Waiting]:
+        for dues in self._turns.values():
+            yield from dues
+
+    def holds(self, job: str) -> bool:
+        """True while a due of `job` waits."""
+        return job in self._jobs
+
+    def extend(self, dues: Iterable[Waiting]) -> None:
+        """Add `dues`, each behind those of its owner."""
+        for due in dues:
+            owner = due.job.partition("/")[0]
+            if owner not in self._turns:
+                self._turns[owner] = deque()
+            self._turns[owner].append(due)
+            self._jobs[due.job] += 1
+
+    def first(self) -> Waiting:
+        """Return the due whose turn it is. Raises StopIteration if none waits."""
+        return next(iter(self._turns.values()))[0]
+
+    def take(self, due: Waiting) -> None:
+        """Remove `due` if it waits; its owner's next turn comes after everybody else's."""
+        owner = due.job.partition("/")[0]
+        # Asked at every change of a run: most have left the queue long ago.
+        if due.job not in self._jobs or due not in self._turns[owner]:
+            return
+        dues = self._turns[owner]
+        dues.remove(due)
+        self._jobs[due.job] -= 1
+        if not self._jobs[due.job]:
+            del self._jobs[due.job]
+        del self._turns[owner]
+        if dues:
+            self._turns[owner] = dues
