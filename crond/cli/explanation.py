@@ -98,7 +98,7 @@ def explain(facts: Facts, span: Span, dues: Dues | None, now: datetime) -> Expla
             text = f"It was not due {_when(span)}: it runs at @reboot, once after the machine came up."
         return _told(Verdict.NOT_DUE, text, *_around(dues), *_changed(facts, since))
     due = f" at {shown(dues.within)}" if dues is not None else ""
-    for interval in facts.intervals:
+    for interval in reversed(facts.intervals):  # the newest comes first; the oldest that covers it is why
         if interval.kind in _OF_INTERVAL and _covers(interval, dues):
             verdict, text = _OF_INTERVAL[interval.kind]
             return _told(verdict, f"It did not run{due}: {text} {_span(interval)}.")
