@@ -52,7 +52,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The scheduler will not ask for `attempt` again: its record may go. Its output stays until it is pruned."""
+    """The scheduler will not ask for `attempt` again: its record may go. Its output stays until pruned."""
 
     attempt: str
 
