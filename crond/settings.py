@@ -123,7 +123,7 @@ def bytes_of(size: str | int) -> int:
     digits, unit = (text[:-1], text[-1]) if text[-1:] in "KMGT" and text else (text, "")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 15):
         raise ValueError("must be a size, such as 64K, 10M or 2G")
-    return int(digits) * 1024 ** (" KMGT".index(unit) if unit else 0)
+    return int(digits) << 10 * (" KMGT".index(unit) if unit else 0)
 
 
 def _number(least: float, most: float, what: str, *, whole: bool) -> Callable[[Any], str | None]:

@@ -28,6 +28,7 @@ from crond.model.messages import (
     Hello,
     NotStarted,
     Started,
+    TableRefused,
     TableText,
 )
 from crond.ports import Clock, Journal
@@ -159,7 +160,12 @@ class Loop:
                 raise BadMessage(f"protocol {message.protocol}, where this scheduler speaks {PROTOCOL}")
             self._dialect = message.dialect
         elif isinstance(message, TableText):
-            return self._parsed(message)
+            try:
+                return self._parsed(message)
+            except Exception as error:  # noqa: BLE001 - one crontab must not stop everybody's jobs
+                log(f"{message.origin}: {type(error).__name__} while reading it: {error}")
+                reason = "an error of crond itself; it is in the log"
+                return TableRefused(message.origin, message.owner, message.uid, reason)
         elif isinstance(message, (Started, NotStarted, Exited)):
             self._numbered = max(self._numbered, message.number)
         event: Event = message

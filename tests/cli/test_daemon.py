@@ -16,6 +16,7 @@ import pytest
 
 from crond.cli import daemon
 from crond.launcher.config import Config
+from crond.settings import SETTINGS_FILE
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -168,7 +169,7 @@ def test_host_mode(launched: list[Config], dialect: str, spool: str, marker: str
         reboot_marker=marker,
         foreground=False,
         syslog=True,
-        settings=daemon.SETTINGS_FILE,
+        settings=SETTINGS_FILE,
     )
 
 
