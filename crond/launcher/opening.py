@@ -12,9 +12,10 @@ import stat
 from dataclasses import dataclass
 from enum import Enum, auto
 
-#: A user's own file may be this long (bytes): 10,000 entries, cronie's limit, of 200 bytes. What takes
-#: seconds to parse would keep everybody's jobs waiting.
-USER_LIMIT = 2 * 1024 * 1024
+from crond.model.messages import TEXT_LIMIT
+
+#: A user's own file may be as long as what can be installed (bytes).
+USER_LIMIT = TEXT_LIMIT
 SYSTEM_LIMIT = 64 * 1024 * 1024
 
 

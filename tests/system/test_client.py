@@ -128,7 +128,7 @@ def test_a_run_from_its_start_to_its_end(client: Client, state: Path) -> None:
     assert client("logs", "slow").stdout == "begun\ngot word\n"
     assert client("logs", f"{run}.1").stdout == "begun\ngot word\n"
     assert json.loads(client("logs", "--json", run[:6]).stdout)["exit_code"] == 3
-    assert f"{run}  failed (exit status 3)" in client("status").stdout
+    assert f"{run}  failed (exit 3)" in client("status").stdout
 
 
 def test_a_job_ended_by_a_signal(client: Client) -> None:
