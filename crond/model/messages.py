@@ -277,8 +277,8 @@ class Piece:
 
 #: Most bytes in a Piece: however JSON writes them, the frame is a small one.
 PIECE = 32 * 1024
-#: The longest crontab of a user, in bytes: the 10,000 entries that cronie allows, of 200 bytes each. What takes
-#: seconds to parse would keep everybody waiting.
+#: The longest crontab of a user, in bytes: the 10,000 entries that cronie allows, of 200 bytes each.
+#: What takes seconds to parse would keep everybody waiting.
 TEXT_LIMIT = 2 * 1024 * 1024
 #: The digest of a crontab that is not there.
 NO_TEXT = "none"
