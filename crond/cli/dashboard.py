@@ -27,7 +27,7 @@ from crond.cli.answers import (
     text_of,
 )
 from crond.cli.client import Place, ask_once, find_place
-from crond.cli.describe import brief, standing
+from crond.cli.describe import OUTCOME, brief, standing
 from crond.cli.failure import Failure
 from crond.cli.format import (
     Cell,
@@ -159,7 +159,7 @@ def _until(instant: datetime | None, now: datetime) -> str:
 def _failed(runs: list[RunSeen], now: datetime) -> Section:
     return Section(
         "Failed lately",
-        [Column("WHEN"), Column("JOB", True), Column("RUN"), Column("OUTCOME", True)],
+        [Column("WHEN"), Column("JOB", True), Column("RUN"), Column("OUTCOME", True, OUTCOME)],
         [
             [Cell(shown(r.ended_at or r.started_at or r.instant)), Cell(r.job), Cell(r.id), brief(r, now)]
             for r in runs

@@ -12,6 +12,8 @@ from crond.cli.answers import RunSeen
 from crond.cli.failure import Status
 from crond.cli.format import Cell, duration
 
+#: Columns that an outcome in brief has on the narrowest screen: `failed (exit 127)`.
+OUTCOME = 17
 _GOOD = ("success",)
 _IDLE = ("skipped", "stopped")
 

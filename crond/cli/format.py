@@ -110,10 +110,11 @@ def can_show(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. One that may `shrink` is cut where the table is wider than the screen."""
+    """A column of a table. One that may `shrink` is cut, to `least`, on a screen that is narrower."""
 
     title: str
     shrink: bool = False
+    least: int = _NARROWEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int
     ]
     if room is None:
         return widths
-    least = [min(w, _NARROWEST) if c.shrink else w for c, w in zip(columns, widths, strict=True)]
+    least = [min(w, c.least) if c.shrink else w for c, w in zip(columns, widths, strict=True)]
     while len(least) > 1 and _total(least) > room:
         least.pop()
     widths = widths[: len(least)]

@@ -13,7 +13,7 @@ import click
 
 from crond.cli.answers import RunSeen, list_of, read_run
 from crond.cli.client import find_place
-from crond.cli.describe import brief, signal_name, standing
+from crond.cli.describe import OUTCOME, brief, signal_name, standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, duration, fit, screen_width, show_table, size
 from crond.cli.options import json_option, show_json
@@ -124,7 +124,7 @@ def show_runs(runs: list[RunSeen], now: datetime, *, with_job: bool, indent: str
         Column("RUN"),
         Column(title),
         Column("LASTED"),
-        Column("OUTCOME", True),
+        Column("OUTCOME", True, OUTCOME),
     ]
     skipped = 0 if with_job else 1
     show_table(columns[skipped:], [row[skipped:] for row in rows], indent=indent)

@@ -21,7 +21,7 @@ from crond.cli.answers import (
     run_at,
 )
 from crond.cli.client import SCHEDULER, Connection, Place, Reply, ask_once, find_place
-from crond.cli.describe import brief, exit_status, standing
+from crond.cli.describe import OUTCOME, brief, exit_status, standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, printable, show_table
 from crond.cli.options import json_option, show_json
@@ -55,7 +55,7 @@ def list_jobs(state: str | None, *, as_json: bool) -> None:
         [
             Column("JOB", True),
             Column("NEXT"),
-            Column("LAST", True),
+            Column("LAST", True, OUTCOME),
             Column("SCHEDULE", True),
             Column("COMMAND", True),
         ],

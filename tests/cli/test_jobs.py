@@ -108,6 +108,7 @@ def test_list_fits_the_screen(ask: Client, daemon: FakeDaemon, monkeypatch: pyte
     assert max(cells(line) for line in lines) <= 80
     assert all("2026-11-22 12:00:00 KST" in line for line in lines[1:])
     assert lines[1].endswith("…")
+    assert "failed (SIGTERM)" in lines[2]
 
 
 def test_list_on_a_terminal(daemon: FakeDaemon) -> None:
