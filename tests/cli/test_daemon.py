@@ -16,7 +16,6 @@ import pytest
 
 from crond.cli import daemon
 from crond.launcher.config import Config
-from crond.settings import SETTINGS_FILE
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -169,7 +168,7 @@ def test_host_mode(launched: list[Config], dialect: str, spool: str, marker: str
         reboot_marker=marker,
         foreground=False,
         syslog=True,
-        settings=SETTINGS_FILE,
+        settings=daemon.SETTINGS_FILE,
     )
 
 
