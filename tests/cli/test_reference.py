@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import re
 import runpy
+import shlex
 from typing import Any
 
 import click
@@ -57,3 +58,29 @@ def test_every_exit_status_is_told() -> None:
     for status in Status:
         assert f"\n| {status.value} | " in reference
         assert f"\n.It {status.value}\n" in manual
+
+
+def commands_in_documents() -> list[tuple[str, str]]:
+    """Return (page, words after `crontabx`) of every command that a document shows in an indented block."""
+    found = []
+    for page in sorted(DOCS.rglob("*.md")):
+        for line in page.read_text().splitlines():
+            match = re.match(r"    (?:\$ )?(?:.*\| )?crontabx ([a-z].*)", line)
+            if match and match[1].split()[0] in VERBS:
+                found.append((page.name, match[1]))
+    return found
+
+
+@pytest.mark.parametrize(("page", "words"), commands_in_documents())
+def test_commands_in_documents_make_sense(page: str, words: str) -> None:
+    """What a page tells people to type is understood: the verb, its options and how many words it takes."""
+    verb, *arguments = shlex.split(re.split(r" [|>;] ", words)[0], comments=True)
+    top = click.Context(crontabx, info_name="crontabx")
+    command = crontabx.get_command(top, verb)
+    assert command is not None
+    command.make_context(verb, arguments, parent=top)
+
+
+def test_documents_show_commands() -> None:
+    """The check above sees them: the tutorial alone has more than ten."""
+    assert sum(page == "first-day.md" for page, _ in commands_in_documents()) > 10
