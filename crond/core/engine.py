@@ -8,10 +8,9 @@ loop drives it in earnest, `crond.core.simulation` under a virtual clock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from crond.core import admission, keeping, memory, reconcile, stopping
+from crond.core import admission, keeping, memory, progress, reconcile, stopping
 from crond.core.clockwork import Passage, Reading, passage
 from crond.core.index import Index
 from crond.core.memory import Memory
@@ -38,7 +37,6 @@ from crond.model.messages import (
 )
 from crond.model.run import Attempt, Outcome, Run, State, Trigger, run_id
 from crond.model.schedule import At, DayRules, Every, Reboot
-from crond.model.status import exit_of, judge
 
 #: How many dues become starts in one step: the first of a thousand must not wait for the last.
 BATCH = 32
@@ -281,54 +279,25 @@ class Engine:
 
     def _started(self, _reading: Reading, event: Started) -> None:
         run = self._run_of(event.attempt)
-        if run is None or run.attempt.started_at is not None:
-            return
-        attempt = Attempt(number=run.attempt.number, pid=event.pid, started_at=event.at)
-        attempts = run.with_attempt(attempt)
-        if run.state is State.STARTING:
-            self._change(run.to(State.RUNNING, attempts=attempts))
-        else:  # it is STOPPING, since the wish came while it started
-            self._change(replace(run, attempts=attempts))
+        if run is not None and run.attempt.started_at is None:
+            self._change(progress.started(run, event))
 
     def _not_started(self, reading: Reading, event: NotStarted) -> None:
         run = self._run_of(event.attempt)
         if run is None or event.reason == "duplicate" or run.state is State.FINISHED:
             return  # a duplicate was started before: its own facts say what became of it
-        if event.reason == "stale" and run.state is State.STOPPING:
-            self._finish(run.finish(Outcome.STOPPED, at=event.at, reason="stopped before it started"))
-            return
-        if event.reason == "stale":
+        if event.reason == "stale" and run.state is not State.STOPPING:
             self._send_again(run, reading.wall)
-            return
-        reason = f"{event.reason}: {event.detail}" if event.detail else event.reason
-        self._finish(run.finish(Outcome.COULD_NOT_START, at=event.at, reason=reason))
+        else:
+            self._finish(progress.not_started(run, event))
 
     def _exited(self, _reading: Reading, event: Exited) -> None:
         run = self._run_of(event.attempt)
         if run is None:
             # Nobody remembers it: without this the launcher would keep it for ever.
             self._actions.append(Send(Forget(event.attempt)))
-            return
-        if run.state is State.FINISHED:
-            return
-        ended = exit_of(event.status)
-        held = run.attempt
-        attempt = Attempt(
-            number=held.number,
-            pid=held.pid,
-            started_at=held.started_at,
-            ended_at=event.at,
-            exit_code=ended.code,
-            signal=ended.signal,
-            cpu_user=event.cpu_user,
-            cpu_system=event.cpu_system,
-            max_rss=event.max_rss,
-            output_size=event.output_size,
-            blocks_in=event.blocks_in,
-            blocks_out=event.blocks_out,
-        )
-        outcome = judge(ended, stopping=run.state is State.STOPPING)
-        self._finish(run.finish(outcome, at=event.at, attempts=run.with_attempt(attempt)))
+        elif run.state is not State.FINISHED:
+            self._finish(progress.exited(run, event))
 
     def _ask_again(self, run: Run) -> None:
         """Ask for a start that may have been made: the launcher refuses to make it twice."""
