@@ -91,22 +91,28 @@ def explain(facts: Facts, span: Span, dues: Dues | None, now: datetime) -> Expla
     if facts.runs:
         return _of_runs(facts, now)
     if since > now:
-        return _told(Verdict.TO_COME, f"{shown(since)} is still to come.", *_around(dues))
+        due = (
+            [f"It will be due at {shown(dues.within)}."]
+            if dues is not None and dues.within
+            else _around(dues)
+        )
+        return _told(Verdict.TO_COME, f"{shown(since)} is still to come.", *due)
     if dues is not None and dues.within is None:
         text = f"It was not due {_when(span)}: its schedule is {dues.schedule}."
         if dues.schedule == "@reboot":
             text = f"It was not due {_when(span)}: it runs at @reboot, once after the machine came up."
         return _told(Verdict.NOT_DUE, text, *_around(dues), *_changed(facts, since))
-    due = f" at {shown(dues.within)}" if dues is not None else ""
+    at_due = f" at {shown(dues.within)}" if dues is not None else ""
     for interval in reversed(facts.intervals):  # the newest comes first; the oldest that covers it is why
         if interval.kind in _OF_INTERVAL and _covers(interval, dues):
             verdict, text = _OF_INTERVAL[interval.kind]
-            return _told(verdict, f"It did not run{due}: {text} {_span(interval)}.")
+            return _told(verdict, f"It did not run{at_due}: {text} {_span(interval)}.")
     if dues is not None and _came_too_late(facts, dues):
         return _told(
-            Verdict.DOWN, f"It was due{due}; the daemon came up at {shown(dues.up_since)}, too late for it."
+            Verdict.DOWN,
+            f"It was due{at_due}; the daemon came up at {shown(dues.up_since)}, too late for it.",
         )
-    return _told(Verdict.UNKNOWN, *_not_recorded(facts, since, due, dues), *_changed(facts, since))
+    return _told(Verdict.UNKNOWN, *_not_recorded(facts, since, at_due, dues), *_changed(facts, since))
 
 
 def _when(span: Span) -> str:

@@ -265,6 +265,9 @@ def test_what_is_to_come(ask: Client, daemon: FakeDaemon) -> None:
     remembers(daemon)
     due_daily(daemon)
     assert verdict(ask, "backup", "2099-01-01T03:00")[0] == Verdict.TO_COME
+    lines = ask("why", "backup", "2099-01-01").stdout.splitlines()
+    assert lines[2] == "  It will be due at 2099-01-01 03:00:00 KST."
+    assert ask("why", "backup", "2099-01-01T04:00").stdout.splitlines()[2].startswith("  The due before is ")
 
 
 def test_a_job_that_never_ran(ask: Client, daemon: FakeDaemon) -> None:
