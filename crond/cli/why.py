@@ -49,11 +49,12 @@ def why(state: str | None, *, job: str, instant: tuple[str, ...], as_json: bool)
     2026-11-20T03:00, yesterday, 'yesterday 03:00', 03:00 (the last one), 2h or 3d (ago).
     """
     place, now = find_place(state), datetime.now(UTC)
-    span = _whole_minute(parse_span(" ".join(instant), now, "INSTANT")) if instant else None
     inquiry = Inquiry(place, job, now)
-    if span is None:
-        span = inquiry.latest()
-    body = inquiry.recorded(span)
+    if instant:
+        span = _whole_minute(parse_span(" ".join(instant), now, "INSTANT"))
+        body = inquiry.recorded(span)
+    else:
+        span, body = inquiry.latest()
     facts = read_facts(body)
     dues = None if facts.runs else inquiry.dues(facts.job, span)
     told = explain(facts, span, dues, now)
@@ -101,25 +102,27 @@ class Inquiry:
         }
         return {"job": known.job, "instant": utc_text(span.since), **held, **nothing}
 
-    def latest(self) -> Span:
-        """Return when the job was due last or has run last, whichever is later."""
-        try:
-            newest = moment_of(ask_recorder(self._place, "why", job=self._job), "instant")
-        except Refused as refusal:
-            if refusal.code != "unknown":
-                raise
-            if self._told(lambda: self._known(self._job)) is None:
-                raise
-            newest = None
+    def latest(self) -> tuple[Span, dict[str, Any]]:
+        """Return when the job was due last or has run last, whichever is later, with what is recorded."""
+        body, newest = self._newest()
         # What was due just now may not have been written down yet.
         due = self._told(lambda: self._last_due(self._job, self._now - _FRESH))
         if due is not None and (newest is None or due > newest + _MINUTE):
-            newest = due
+            span = Span(due, due + (_SECOND if due.second else _MINUTE))
+            return span, self.recorded(span)
         if newest is None:
             raise Failure(f"'{printable(self._job)}' has never run and was never due", Status.UNKNOWN)
-        # The instant of a manual run has fractions, and is told rounded.
-        newest = newest.replace(microsecond=0)
-        return Span(newest, newest + (_SECOND if newest.second else _MINUTE))
+        return Span(newest, newest + _MINUTE), body
+
+    def _newest(self) -> tuple[dict[str, Any], datetime | None]:
+        """The recorder's answer for the newest run, and its instant; None for a job that never ran."""
+        try:
+            body = ask_recorder(self._place, "why", job=self._job)
+        except Refused as refusal:
+            if refusal.code != "unknown" or self._told(lambda: self._known(self._job)) is None:
+                raise
+            return {}, None
+        return body, moment_of(body, "instant")
 
     def dues(self, job: str, span: Span) -> Dues | None:
         """Return what the schedule says about `span`; None where no scheduler knows the job."""
