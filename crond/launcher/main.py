@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import pwd
 import resource
 import signal
 import sys
@@ -30,7 +29,6 @@ from crond.launcher.detach import Detached, detach
 from crond.launcher.echo import Echo
 from crond.launcher.editing import Editing
 from crond.launcher.folders import WrongFolder, make_folders
-from crond.launcher.kernel import adopt_orphans, name_process
 from crond.launcher.launcher import Launcher
 from crond.launcher.listening import listen
 from crond.launcher.lock import Busy, Lock
@@ -39,6 +37,7 @@ from crond.launcher.loop import Loop
 from crond.launcher.notify import Supervisor
 from crond.launcher.outlet import Outlet
 from crond.launcher.outputs import Outputs
+from crond.launcher.process import prepare_process, raise_open_files, stay_in, take_roots_groups
 from crond.launcher.programs import Programs
 from crond.launcher.reaper import reap
 from crond.launcher.rescan import Rescan
@@ -101,21 +100,21 @@ class _Daemon:
     def run(self) -> int:
         """Start, serve, end. Raises StartFailed."""
         config = self._config
-        _prepare_process()
+        prepare_process()
         if not config.foreground:
             status = detach()
             if status is not None:
                 return status
         self._accounts = Accounts()
         if config.mode == "host" and os.geteuid() == 0:
-            _take_roots_groups()
+            take_roots_groups()
         self._own = own_account()
         account = self._scheduler_account()
         try:
             lock = _lock(config)
             make_folders(config, account)
             if config.mode == "host":
-                _stay_in(config.spool)
+                stay_in(config.spool)
             self._make_parts(account)
             self._launcher.rescan()
             self._require_given_files()
@@ -144,7 +143,7 @@ class _Daemon:
         self._errors, self._lines, self._log = _log(config, self._loop)
         self._loop.complain = self._log.error
         self._outputs = Outputs(os.path.join(config.state, "outputs"))
-        self._spawner = Spawner(open_files=_raise_open_files())
+        self._spawner = Spawner(open_files=raise_open_files())
         self._supervisor = Supervisor(os.environ, self._loop)
         spool = Spool(config, accounts=self._accounts, own=self._own, log=self._log, seed=seed)
         self._spool = spool
@@ -332,32 +331,6 @@ class _Daemon:
             self._loop.after(0.0, self._parse)
 
 
-def _take_roots_groups() -> None:
-    """Have the groups that root's jobs get, which a service manager gives to nobody.
-
-    Then there is nothing to become for these jobs, and they start without a fork.
-    """
-    root = pwd.getpwuid(0)
-    os.setgroups(os.getgrouplist(root.pw_name, root.pw_gid))
-
-
-def _prepare_process() -> None:
-    """Be a process that a root daemon can be: named, with 0, 1, 2 and no other descriptor to leak."""
-    name_process("crond")
-    adopt_orphans()
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(fd, True)
-    os.close(fd)
-    try:
-        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:  # a cage without /proc
-        numbers = list(range(1024))
-    for number in numbers:
-        if number > 2:
-            with contextlib.suppress(OSError):
-                os.set_inheritable(number, False)
-
-
 def _lock(config: Config) -> Lock:
     """Take the lock that this daemon is known by. Raises StartFailed, OSError."""
     if config.pid_file is not None:
@@ -414,23 +387,6 @@ def _seed() -> int:
     if text.isascii() and text.isdigit():
         return int(text) % 2**53
     return int.from_bytes(os.urandom(6), "big")
-
-
-def _raise_open_files() -> tuple[int, int]:
-    """Allow ourselves as many descriptors as we may have; return the limit that jobs get back."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = before[1] if os.geteuid() else max(before[1], 65536)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
-    return before
-
-
-def _stay_in(folder: str) -> None:
-    """Live where cron lives: a job whose home cannot be entered stays there under Debian's rules."""
-    for place in (folder, "/"):
-        with contextlib.suppress(OSError):
-            os.chdir(place)
-            return
 
 
 def _in_words(error: Exception) -> str:
