@@ -168,7 +168,7 @@ def test_host_mode(launched: list[Config], dialect: str, spool: str, marker: str
         reboot_marker=marker,
         foreground=False,
         syslog=True,
-        settings=daemon.SETTINGS_FILE,
+        settings=daemon.SETTINGS_FILE,  # type: ignore[attr-defined] # the fixture's own
     )
 
 
