@@ -213,7 +213,8 @@ def _use(attempt: AttemptSeen) -> list[tuple[str, str]]:
     lines = []
     if attempt.ended_at is not None and attempt.cpu is not None:
         lines.append(("CPU time", duration(attempt.cpu)))
-        lines.append(("most memory", size(attempt.max_rss or 0)))
+        if attempt.max_rss:
+            lines.append(("most memory", size(attempt.max_rss)))
         lines.append(("disks", f"{size(attempt.read or 0)} read, {size(attempt.written or 0)} written"))
     if attempt.output_size is not None:
         lines.append(("output", size(attempt.output_size) if attempt.output_size else "none"))

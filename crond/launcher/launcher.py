@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from resource import struct_rusage
+from resource import RUSAGE_SELF, getrusage, struct_rusage
 from typing import TYPE_CHECKING, Any
 
 from crond.launcher.attempts import Attempt, Attempts
@@ -232,7 +232,7 @@ class Launcher:
                     status,
                     usage.ru_utime,
                     usage.ru_stime,
-                    usage.ru_maxrss,
+                    _memory_of(usage),
                     size,
                     usage.ru_inblock,
                     usage.ru_oublock,
@@ -334,3 +334,11 @@ class _Ready:
             captured=self._opened.captured,
             logged=self._prepared.logged,
         )
+
+
+def _memory_of(usage: struct_rusage) -> int:
+    """Return the most memory a job used in KiB, or 0 where that is unknown.
+
+    Until exec a process has our memory, and the kernel counts it: a figure not above ours says nothing.
+    """
+    return usage.ru_maxrss if usage.ru_maxrss > getrusage(RUSAGE_SELF).ru_maxrss else 0

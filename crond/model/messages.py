@@ -159,9 +159,9 @@ class NotStarted:
 class Exited:
     """The main process of `attempt` ended at `at`. Resent until acknowledged.
 
-    `status` is the raw wait status; `cpu_user`, `cpu_system` are seconds; `max_rss` is KiB;
-    `output_size` is bytes in its output file at this moment; `blocks_in`, `blocks_out` are what it read from
-    and wrote to disks, in blocks of 512 bytes.
+    `status` is the raw wait status; `cpu_user`, `cpu_system` are seconds; `max_rss` is KiB, 0 where it is
+    unknown; `output_size` is bytes in its output file at this moment; `blocks_in`, `blocks_out` are what it
+    read from and wrote to disks, in blocks of 512 bytes.
     """
 
     number: int

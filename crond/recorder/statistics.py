@@ -31,7 +31,7 @@ def of_job(queries: Queries, text: str, wanted: Filter) -> dict[str, Any]:
             "cpu_seconds": None
             if not spent
             else {"mean": views.seconds(sum(spent) // len(spent)), "max": views.seconds(max(spent))},
-            "max_rss": max((row.max_rss for row in rows if row.max_rss is not None), default=None),
+            "max_rss": max((row.max_rss for row in rows if row.max_rss), default=None),
             "last": [
                 {
                     "id": row.id,

@@ -57,7 +57,7 @@ def run(row: Any) -> dict[str, Any]:
         "crontab": row.crontab,
         "duration": seconds(row.duration),
         "cpu_seconds": cpu,
-        "max_rss": row.max_rss,
+        "max_rss": row.max_rss or None,
         "blocks_in": row.blocks_in,
         "blocks_out": row.blocks_out,
     }
@@ -77,7 +77,7 @@ def attempt(row: Any) -> dict[str, Any]:
         "signal": row.signal,
         "cpu_user": seconds(row.cpu_user),
         "cpu_system": seconds(row.cpu_system),
-        "max_rss": row.max_rss,
+        "max_rss": row.max_rss or None,
         "output_size": row.output_size,
         "blocks_in": row.blocks_in,
         "blocks_out": row.blocks_out,

@@ -629,3 +629,17 @@ def test_a_broken_config_is_an_error() -> None:
 
 def _started(spine: Spine, result: Exited | NotStarted) -> Started:
     return spine.runner.started(result.attempt)
+
+
+def test_the_memory_of_a_job_is_not_ours(begin: Begin) -> None:
+    """History said that every `true` had used 17 MB, which was what crond itself used."""
+    spine = begin(
+        "* * * * * true",
+        "* * * * * x=$(head -c 100000000 /dev/zero | tr '\\0' x); exit 0",
+    )
+    small = spine.runner.result(spine.runner.start(spine.table, 0))
+    large = spine.runner.result(spine.runner.start(spine.table, 1))
+    assert isinstance(small, Exited)
+    assert isinstance(large, Exited)
+    assert small.max_rss == 0
+    assert large.max_rss > 90_000
