@@ -90,7 +90,7 @@ def test_a_follower_of_a_fast_job(ground: Ground, start_files: StartFiles) -> No
     missing = sum(
         int(line.split()[1].replace(",", "")) for line in shown.splitlines() if line.startswith("[...")
     )
-    assert missing > 0
+    # A reader that keeps up misses nothing; whatever it misses is counted.
     assert shown.count("x") + missing == 300_000_000
 
 
