@@ -208,11 +208,9 @@ class Daemon:
             return None
         return int(str(body["behind"]))
 
-    def wait_caught_up(self, patience: float) -> float:
-        """Wait until the history holds all that happened; return the seconds it took."""
-        began = time.monotonic()
+    def wait_caught_up(self, patience: float) -> None:
+        """Wait until the history holds all that happened."""
         wait_until(lambda: self.behind() == 0, "the history has caught up", seconds=patience)
-        return time.monotonic() - began
 
     def tally(self) -> Tally:
         """Count what is in the history and what the jobs wrote."""
