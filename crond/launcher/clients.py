@@ -22,12 +22,12 @@ from crond.launcher.log import Ending, Log
 from crond.launcher.loop import READ, Loop, Timer
 from crond.launcher.outputs import Outputs
 from crond.launcher.sweeps import NotNow, Sweeps
-from crond.link import Link, LinkClosed, Peer, peer_of
+from crond.link import Link, LinkClosed, Peer, briskly, peer_of
 from crond.model.frames import frame
 from crond.model.messages import EDITS, Answer, Ask, BadMessage, Edit, encode, is_attempt_key
 
 _CONNECTIONS = 64
-#: Of one user, so that none of them keeps the others out. Root is not counted.
+#: Of one user, so that none of them keeps the others out.
 _CONNECTIONS_EACH = 16
 _REQUEST_LIMIT = 16 * 1024
 _PATIENCE = 5.0
@@ -92,11 +92,13 @@ class Clients:
         try:
             peer = peer_of(sock)
         except OSError:
-            sock.close()
+            with briskly():
+                sock.close()
             return
         if self._is_full_for(peer):
             self._complain(peer, "too many connections")
-            sock.close()
+            with briskly():
+                sock.close()
             return
         link = Link(sock, expected=(Ask, *EDITS), receive_limit=_REQUEST_LIMIT, backlog_limit=_REQUEST_LIMIT)
         fd = link.fileno()
@@ -105,10 +107,11 @@ class Clients:
 
     def _is_full_for(self, peer: Peer) -> bool:
         busy = [client.peer.uid for client in self._clients.values()] + self._editing.busy
-        if len(busy) >= _CONNECTIONS:
-            return True
         same = busy.count(peer.uid)
-        return peer.uid != 0 and same >= _CONNECTIONS_EACH
+        if peer.uid in (0, os.geteuid()):
+            # Counted for themselves: one person may have many uids, and must not keep root out.
+            return same >= _CONNECTIONS
+        return len(busy) >= _CONNECTIONS or same >= _CONNECTIONS_EACH
 
     def _too_slow(self, fd: int) -> None:
         client = self._clients.get(fd)

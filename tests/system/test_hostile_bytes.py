@@ -277,6 +277,41 @@ def test_one_user_cannot_keep_the_others_out(beaten: Crond, people: People) -> N
     unmoved(beaten, before)
 
 
+def test_many_users_cannot_keep_root_out(beaten: Crond) -> None:
+    """Somebody with many uids of their own held all connections to the launcher, and root got none."""
+    ready, told = os.pipe()
+    leave, left = os.pipe()
+    children = []
+    for uid in range(70001, 70006):
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setgroups([])
+                os.setgid(uid)
+                os.setuid(uid)
+                held = [socket.socket(socket.AF_UNIX) for _ in range(16)]
+                for sock in held:
+                    with suppress(OSError):
+                        sock.connect(str(beaten.run / "launcher.sock"))
+                os.write(told, b"x")
+                os.read(leave, 1)
+            finally:
+                os._exit(0)
+        children.append(child)
+    try:
+        for _ in children:
+            os.read(ready, 1)
+        done = beaten.client("versions")
+        # 3 is the client's word for a daemon that does not answer.
+        assert done.returncode != 3, done.stderr
+    finally:
+        os.write(left, b"x" * len(children))
+        for child in children:
+            os.waitpid(child, 0)
+        for fd in (ready, told, leave, left):
+            os.close(fd)
+
+
 def test_a_silent_client_is_hung_up_on_in_time(beaten: Crond) -> None:
     """A client that never asked was held for half a minute, a heartbeat, and not for five seconds."""
     with ExitStack() as opened:
