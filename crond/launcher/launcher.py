@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from resource import RUSAGE_SELF, getrusage, struct_rusage
+from resource import struct_rusage
 from typing import TYPE_CHECKING, Any
 
 from crond.launcher.attempts import Attempt, Attempts
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from crond.launcher.spool import Spool
     from crond.launcher.worker import Worker
 
+#: A job's memory is told where it is this much more than ours (KiB): ours may have been larger at its start.
+_MEMORY_MARGIN = 2048
 #: Most starts whose facts wait for each other.
 _TOGETHER = 32
 _REASONS = {
@@ -339,6 +341,12 @@ class _Ready:
 def _memory_of(usage: struct_rusage) -> int:
     """Return the most memory a job used in KiB, or 0 where that is unknown.
 
-    Until exec a process has our memory, and the kernel counts it: a figure not above ours says nothing.
+    Until exec a process has our memory, and the kernel counts it: a figure about as large as ours now says
+    nothing. (Our own peak will not do: it holds that of whoever started us, in the same way.)
     """
-    return usage.ru_maxrss if usage.ru_maxrss > getrusage(RUSAGE_SELF).ru_maxrss else 0
+    try:
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            ours = int(file.read(64).split()[1]) * (os.sysconf("SC_PAGE_SIZE") // 1024)
+    except (OSError, IndexError, ValueError):
+        return 0
+    return usage.ru_maxrss if usage.ru_maxrss > ours + _MEMORY_MARGIN else 0
