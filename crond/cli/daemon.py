@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import crond
 from crond.cli.host import (
@@ -114,7 +114,7 @@ def config_for(options: argparse.Namespace, settings: Settings) -> Config:
     if (options.lsb_names or options.log_level is not None) and dialect != "debian":
         raise StartError(f"-l and -L are flags of Debian's cron; the dialect here is {dialect}")
     debug = options.debug or ()
-    common: dict[str, object] = {
+    common: dict[str, Any] = {
         "package": package_folder(),
         "dialect": dialect,
         "permit_any": options.permit_any,
@@ -144,7 +144,7 @@ def _settings_file(options: argparse.Namespace) -> str | None:
     return None if options.files else SETTINGS_FILE
 
 
-def _for_files(options: argparse.Namespace, settings: Settings, common: dict[str, object]) -> Config:
+def _for_files(options: argparse.Namespace, settings: Settings, common: dict[str, Any]) -> Config:
     if options.cluster or options.lsb_names or options.log_level is not None:
         raise StartError("-c, -l and -L are about the host's cron and cannot be used with FILE")
     require_files(options.files)
@@ -159,12 +159,12 @@ def _for_files(options: argparse.Namespace, settings: Settings, common: dict[str
         foreground=True,
         clean_env=options.clean_env,
         echo=options.echo,
-        **common,  # type: ignore[arg-type]
+        **common,
     )
 
 
 def _for_host(
-    options: argparse.Namespace, settings: Settings, dialect: str, common: dict[str, object]
+    options: argparse.Namespace, settings: Settings, dialect: str, common: dict[str, Any]
 ) -> Config:
     if os.geteuid() != 0:
         raise StartError(
@@ -193,7 +193,7 @@ def _for_host(
         foreground=foreground,
         cluster=options.cluster,
         syslog=not foreground,
-        **common,  # type: ignore[arg-type]
+        **common,
     )
 
 
