@@ -89,21 +89,21 @@ class Morning:
 def play(alice: Morning, home: pathlib.Path) -> None:
     """Use every verb, in an order that a morning could have."""
     alice.title("Check and install a crontab")
-    install(alice, home)
+    _install(alice, home)
     alice.title("What comes")
-    see_what_comes(alice, home)
+    _see_what_comes(alice, home)
     alice.title("What ran")
-    see_what_ran(alice, home)
+    _see_what_ran(alice, home)
     alice.title("Undo an edit")
     alice.run("versions")
     alice.run("diff")
     alice.run("restore", "1")
     alice.run("-r")
     alice.title("Keep house")
-    keep_house(alice)
+    _keep_house(alice)
 
 
-def install(alice: Morning, home: pathlib.Path) -> None:
+def _install(alice: Morning, home: pathlib.Path) -> None:
     (home / "jobs").write_text(WRONG)
     alice.run("check", "jobs")
     (home / "jobs").write_text(FIRST)
@@ -112,14 +112,14 @@ def install(alice: Morning, home: pathlib.Path) -> None:
     alice.run("-l")
 
 
-def see_what_comes(alice: Morning, home: pathlib.Path) -> None:
+def _see_what_comes(alice: Morning, home: pathlib.Path) -> None:
     alice.run("next", "-n", "3")
     (home / "night").write_text("30 2 * * * nightly\n")
     alice.run("simulate", "night", "--from", "2026-03-28", "--until", "2026-03-30", "--timezone", ZONE)
     alice.run("list")
 
 
-def see_what_ran(alice: Morning, home: pathlib.Path) -> None:
+def _see_what_ran(alice: Morning, home: pathlib.Path) -> None:
     alice.run("run", "--wait", "backup")
     alice.run("run", "--wait", "report")
     (home / "jobs").write_text(SECOND)
@@ -140,7 +140,7 @@ def see_what_ran(alice: Morning, home: pathlib.Path) -> None:
     alice.run("stop", "sync")
 
 
-def keep_house(alice: Morning) -> None:
+def _keep_house(alice: Morning) -> None:
     alice.run("prune", "--dry-run", "--keep-runs", "1")
     alice.until(("history", "sync"), "stopped")
     alice.until(("db", "status"), "up to date", user="root")
