@@ -57,7 +57,7 @@ def _counted(queries: Queries, wanted: Filter, job: Any | None) -> dict[str, dic
     found = queries.connection.execute(chosen.group_by(runs.c.job, runs.c.outcome)).all()
     # Not a join, which MariaDB may answer by counting anew for each job.
     known = select(jobs.c.id, jobs.c.job).where(jobs.c.feed == queries.feed)
-    names = dict(queries.connection.execute(known).tuples().all())
+    names = {row.id: row.job for row in queries.connection.execute(known)}
     counted: dict[str, dict[str, int]] = {}
     for number, outcome, count in found:
         if outcome is not None:
