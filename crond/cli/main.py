@@ -24,6 +24,7 @@ VERBS = {
     "check": ("crond.cli.check", "check"),
     "next": ("crond.cli.preview", "next_starts"),
     "simulate": ("crond.cli.preview", "simulate"),
+    "explain": ("crond.cli.explain", "explain"),
     "list": ("crond.cli.jobs", "list_jobs"),
     "status": ("crond.cli.dashboard", "status"),
     "run": ("crond.cli.jobs", "run"),

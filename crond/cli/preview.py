@@ -65,7 +65,7 @@ def next_starts(
     2026-11-21T07:00, with an offset if you like.
     """
     zone = find_zone(timezone)
-    if target is not None and _is_file(target):
+    if target is not None and is_file(target):
         source = read_source(target, system=system, dialect=dialect)
         context.exit(_next_of_file(source, count, parse_moment(at or "now", zone, "--at"), zone, as_json))
     if at is not None or system is not None:
@@ -83,7 +83,7 @@ def next_starts(
     )
 
 
-def _is_file(target: str) -> bool:
+def is_file(target: str) -> bool:
     """True if `target` means a file. What can only be a path is one even if it is not there."""
     return (
         target == "-"
@@ -93,12 +93,8 @@ def _is_file(target: str) -> bool:
 
 
 def _next_of_file(source: Source, count: int, after: datetime, zone: tzinfo | None, as_json: bool) -> int:
-    from crond.model.schedule import Reboot
-
     show_problems(source, err=True)
-    everything = _starts(source, after, after + _HORIZON, zone)
-    coming = (s for s in everything if not isinstance(s.entry.schedule, Reboot))
-    found = list(islice(coming, count))
+    found = list(islice(coming_starts(source, after, zone), count))
     if as_json:
         show_json({"next": [_start_body(start) for start in found]})
     elif not found:
@@ -161,6 +157,14 @@ def simulate(  # noqa: PLR0913 - one per option
         else:
             click.echo(_start_line(one, zone))
     context.exit(Status.FAILED if source.table.errors else Status.OK)
+
+
+def coming_starts(source: Source, after: datetime, zone: tzinfo | None) -> Iterator[Start]:
+    """Yield what a daemon would start of `source` after that moment, years ahead; no `@reboot`."""
+    from crond.model.schedule import Reboot
+
+    everything = _starts(source, after, after + _HORIZON, zone)
+    return (start for start in everything if not isinstance(start.entry.schedule, Reboot))
 
 
 def _starts(

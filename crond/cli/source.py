@@ -1,7 +1,7 @@
 """A crontab that a verb was given: its bytes, whether it has a user column, whose rules read it.
 
-Owns the reading; the parsing is crond.model's. Prints nothing and asks no daemon. Used by check, next
-and simulate.
+Owns the reading; the parsing is crond.model's. Prints nothing and asks no daemon. Used by check, next,
+simulate and explain.
 """
 
 from __future__ import annotations
@@ -42,16 +42,21 @@ def read_source(file: str, *, system: bool | None, dialect: str, seed: int = 0) 
 
     `system` None: decided by where the file is. `dialect` "auto": what this host's cron is. `seed` feeds `~`.
     """
+    data = read_file(file)
+    has_users = is_system(file) if system is None else system
+    return source_of(data, file=file, system=has_users, dialect=dialect, seed=seed)
+
+
+def source_of(data: bytes, *, file: str, system: bool, dialect: str, seed: int = 0) -> Source:
+    """Parse `data` as `read_source` does what it read."""
     from crond.cli.host import dialect_of_host
     from crond.model.crontab import parse_crontab
 
-    data = read_file(file)
-    has_users = is_system(file) if system is None else system
     rules = dialect_of_host() if dialect == "auto" else dialect
     table = parse_crontab(
-        data, system=has_users, privileged=os.geteuid() == 0, dialect=rules, extensions=True, seed=seed
+        data, system=system, privileged=os.geteuid() == 0, dialect=rules, extensions=True, seed=seed
     )
-    return Source(file, has_users, rules, table, tuple(str(table).split("\n")))
+    return Source(file, system, rules, table, tuple(str(table).split("\n")))
 
 
 def is_system(file: str) -> bool:

@@ -163,7 +163,7 @@ class Control:
         self, client: _Client, views: Views, verb: str, arguments: dict[str, str], reading: Reading
     ) -> dict[str, Any]:
         if verb == "list":
-            return views.job_list()
+            return views.job_list([self._job(views, arguments["job"])] if "job" in arguments else None)
         if verb == "status":
             return views.status()
         if verb == "next":

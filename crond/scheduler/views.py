@@ -44,11 +44,12 @@ class Views:
         runs = [run for run in self._engine.memory.runs.values() if owned is None or run.job in owned]
         return sorted(runs, key=_begin, reverse=True)
 
-    def job_list(self) -> dict[str, Any]:
+    def job_list(self, jobs: list[Job] | None = None) -> dict[str, Any]:
+        """The jobs with how each stands; `jobs` where only those are asked for."""
         runs: dict[str, list[Run]] = {}
         for run in self.runs():
             runs.setdefault(run.job, []).append(run)
-        return {"jobs": [self._job(job, runs.get(job.id, [])) for job in self.jobs()]}
+        return {"jobs": [self._job(job, runs.get(job.id, [])) for job in jobs or self.jobs()]}
 
     def status(self) -> dict[str, Any]:
         runs = self.runs()
