@@ -116,6 +116,7 @@ def _see_what_comes(alice: Morning, home: pathlib.Path) -> None:
     alice.run("next", "-n", "3")
     (home / "night").write_text("30 2 * * * nightly\n")
     alice.run("simulate", "night", "--from", "2026-03-28", "--until", "2026-03-30", "--timezone", ZONE)
+    alice.run("explain", "0 4 13 * fri")
     alice.run("list")
 
 
