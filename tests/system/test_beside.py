@@ -1,0 +1,35 @@
+"""A slice of the comparison with Debian's cron: the night in which New York's clock is put forward.
+
+The whole is a command of its own, `python -m tests.beside`.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+
+import pytest
+
+from tests.beside.compare import compare
+from tests.beside.course import WINDOWS, NotHere, require, run
+from tests.beside.report import report, unexplained
+from tests.system.ground import Ground
+
+#: Mails and log lines are not yet alike.
+PENDING = {"mail", "log line", "log program"}
+
+
+@pytest.mark.root
+def test_debians_cron_does_the_same_while_the_clock_is_put_forward(ground: Ground) -> None:
+    """An hour and a half around the gap, sixty times as fast: the same starts with all they are given."""
+    try:
+        require()
+    except NotHere as why:
+        pytest.skip(str(why))
+    # Half a minute, by design.
+    faulthandler.cancel_dump_traceback_later()
+    window = WINDOWS["gap"]
+    theirs, ours = run(ground, window, factor=60)
+    comparison = compare(theirs, ours, begin=window.begin, end=window.end)
+    assert comparison.compared["starts"] >= 50
+    left = [one for one in unexplained(comparison) if one.kind not in PENDING]
+    assert left == [], "\n".join(report(window.name, comparison))
