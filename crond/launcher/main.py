@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from crond.launcher import become
 from crond.launcher.accounts import Account, Accounts, own_account
 from crond.launcher.assistants import Assistants
 from crond.launcher.attempts import Attempt
@@ -143,7 +144,7 @@ class _Daemon:
         self._errors, self._lines, self._log = _log(config, self._loop)
         self._loop.complain = self._log.error
         self._outputs = Outputs(os.path.join(config.state, "outputs"))
-        self._spawner = Spawner(open_files=raise_open_files())
+        self._spawner = Spawner(open_files=raise_open_files(), helper=become.trusted())
         self._supervisor = Supervisor(os.environ, self._loop)
         spool = Spool(config, accounts=self._accounts, own=self._own, log=self._log, seed=seed)
         self._spool = spool

@@ -8,6 +8,7 @@ hang there that does not hang that job alone. Must not know tables, attempts or 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import signal
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 
+from crond.launcher import become
 from crond.launcher.loop import HANDLED_SIGNALS
 
 
@@ -76,16 +78,25 @@ class SpawnFailed(Exception):
 
 #: errno values of posix_spawn that blame the system and not the program.
 _SHORTAGES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+#: Those that blame what is to be passed on: too much, or a NUL in it.
+_OF_PROGRAM = (errno.E2BIG, errno.EINVAL)
 
 
 class Spawner:
-    """Starts programs. `open_files` is the limit (soft, hard) that they get for descriptors."""
+    """Starts programs. `open_files` is the limit (soft, hard) that they get for descriptors.
 
-    def __init__(self, *, open_files: tuple[int, int]) -> None:
+    `helper` is the path of the compiled `become`, None where there is none to be trusted.
+    """
+
+    def __init__(self, *, open_files: tuple[int, int], helper: str | None = None) -> None:
         self._open_files = open_files
+        self._helper = helper
         # One pipe for all children, since a pipe each would cost more than the fork's own work.
         # Records are far below PIPE_BUF, so they are never torn; exec closes the child's end.
-        self._troubles, self._trouble = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._troubles, trouble = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # Above those that a program gets, which are put in their places first.
+        self._trouble = fcntl.fcntl(trouble, fcntl.F_DUPFD_CLOEXEC, 16)
+        os.close(trouble)
         # Python ignores SIGPIPE; whoever started us may ignore more, and a job would inherit all of it.
         ignored = {each for each in signal.valid_signals() if signal.getsignal(each) is signal.SIG_IGN}
         self._reset_signals = HANDLED_SIGNALS | ignored
@@ -101,6 +112,8 @@ class Spawner:
         try:
             if program.identity is None and program.execute:
                 return self._spawn(program, descriptors)
+            if program.identity is not None and program.execute and self._helper is not None:
+                return self._spawn_helper(self._helper, program, program.identity, descriptors)
             return self._fork(program, descriptors)
         except (OSError, ValueError) as error:
             code = (error.errno if isinstance(error, OSError) else None) or errno.EINVAL
@@ -116,32 +129,57 @@ class Spawner:
         except OSError as error:
             if program.directory_required:
                 raise SpawnFailed(Trouble(Stage.CHDIR, error.errno or 0)) from None
-        try:
-            return self._posix_spawn(program, descriptors)
-        except (OSError, ValueError) as error:
-            code = (error.errno if isinstance(error, OSError) else None) or errno.EINVAL
-            stage = Stage.RESOURCES if code in _SHORTAGES else Stage.EXEC
-            raise SpawnFailed(Trouble(stage, code)) from None
-        finally:
-            os.fchdir(self._here)
-
-    def _posix_spawn(self, program: Program, descriptors: Sequence[int]) -> int:
         ours = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if self._limit_differs:
-            resource.setrlimit(resource.RLIMIT_NOFILE, self._open_files)
         try:
-            return os.posix_spawn(
-                program.path,
-                program.arguments,
-                program.environment,
-                file_actions=_placing(descriptors),
-                setsid=True,
-                setsigdef=self._reset_signals,
-                setsigmask=(),
-            )
+            if self._limit_differs:
+                resource.setrlimit(resource.RLIMIT_NOFILE, self._open_files)
+            return self._posix_spawn(program.path, program.arguments, program.environment, descriptors)
+        except (OSError, ValueError) as error:
+            raise _failed(error) from None
         finally:
             if self._limit_differs:
                 resource.setrlimit(resource.RLIMIT_NOFILE, ours)
+            os.fchdir(self._here)
+
+    def _spawn_helper(
+        self, helper: str, program: Program, identity: Identity, descriptors: Sequence[int]
+    ) -> int:
+        """Start through the program that becomes the user for us: nothing of ours is copied here either."""
+        told = become.command_line(
+            trouble=len(descriptors),
+            numbers=(identity.uid, identity.gid, identity.groups),
+            open_files=self._open_files,
+            folder=program.directory,
+            folder_required=program.directory_required,
+        )
+        words = [*told, program.path, *program.arguments]
+        try:
+            return self._posix_spawn(helper, words, program.environment, (*descriptors, self._trouble))
+        except (OSError, ValueError) as error:
+            failed = _failed(error)
+            if failed.trouble.stage is Stage.RESOURCES:
+                raise failed from None
+            if failed.trouble.errno not in _OF_PROGRAM:
+                # It cannot be executed here: made for another machine, say, or on a disk without programs.
+                self._helper = None
+        return self._fork(program, descriptors)
+
+    def _posix_spawn(
+        self,
+        path: bytes | str,
+        arguments: tuple[bytes, ...] | list[bytes],
+        environment: Mapping[bytes, bytes],
+        descriptors: Sequence[int],
+    ) -> int:
+        return os.posix_spawn(
+            path,
+            arguments,
+            environment,
+            file_actions=_placing(descriptors),
+            setsid=True,
+            setsigdef=self._reset_signals,
+            setsigmask=(),
+        )
 
     def _fork(self, program: Program, descriptors: Sequence[int]) -> int:
         """Start through a fork, in which the child can become somebody else."""
@@ -204,6 +242,12 @@ class Spawner:
 
     def _tell(self, stage: Stage, code: int) -> None:
         os.write(self._trouble, _RECORD.pack(os.getpid(), stage, code))
+
+
+def _failed(error: OSError | ValueError) -> SpawnFailed:
+    """Return what an error of posix_spawn says about its program."""
+    code = (error.errno if isinstance(error, OSError) else None) or errno.EINVAL
+    return SpawnFailed(Trouble(Stage.RESOURCES if code in _SHORTAGES else Stage.EXEC, code))
 
 
 def _placing(descriptors: Sequence[int]) -> list[tuple[int, int, int]]:

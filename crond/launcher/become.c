@@ -1,0 +1,150 @@
+/*
+ * Becomes a user and then a program. The launcher, which is root, starts it for the jobs of users; it is not
+ * setuid. Everything was looked up before: here are numbers and system calls, in a fixed order.
+ *
+ *     become TROUBLE UID GID GROUPS SOFT HARD REQUIRED FOLDER PROGRAM ARGUMENT...
+ *
+ * TROUBLE is a descriptor: what fails is told there as three ints, our pid, the stage and errno. GROUPS are
+ * numbers with commas between them. SOFT and HARD limit the program's descriptors. Unless REQUIRED is 1, a
+ * program whose FOLDER cannot be entered runs where we are.
+ *
+ * There is no C library in it: that would take three times as long to begin, and would obey variables
+ * (LD_PRELOAD, GLIBC_TUNABLES) that a crontab sets for its job, while we are still root.
+ */
+#include <asm/errno.h>
+#include <sys/syscall.h>
+
+enum stage { RESOURCES = 1, USER = 2, CHDIR = 3, EXEC = 4 }; /* as in spawn.py */
+enum { NAME, TROUBLE, UID, GID, GROUPS, SOFT, HARD, REQUIRED, FOLDER, PROGRAM, ARGUMENTS };
+
+/* The kernel's numbers, the same on all machines that are known below. */
+#define SET_DESCRIPTOR_FLAGS 2
+#define CLOSE_ON_EXEC 1
+#define DESCRIPTOR_LIMIT 7
+#define LAST_SIGNAL 64
+#define MOST_GROUPS 65536
+#define MOST_ID 4294967294UL /* the one above it means "leave it" */
+#define MOST_LIMIT 18446744073709551615UL
+
+static long trouble;
+static unsigned int groups[MOST_GROUPS];
+static const long by_default[4]; /* a struct sigaction of the kernel's, all zero */
+
+/* begin() is called with the stack as the kernel left it. */
+#if defined(__x86_64__)
+__asm__(".globl _start\n_start:\n  xor %ebp, %ebp\n  mov %rsp, %rdi\n  and $-16, %rsp\n  call begin\n");
+
+static long call(long number, long first, long second, long third, long fourth)
+{
+    long result;
+    register long r10 __asm__("r10") = fourth;
+
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(first), "S"(second), "d"(third), "r"(r10)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+#elif defined(__aarch64__)
+__asm__(".globl _start\n_start:\n  mov x29, #0\n  mov x0, sp\n  bl begin\n");
+
+static long call(long number, long first, long second, long third, long fourth)
+{
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = first;
+    register long x1 __asm__("x1") = second;
+    register long x2 __asm__("x2") = third;
+    register long x3 __asm__("x3") = fourth;
+
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+    return x0;
+}
+#else
+#error "for this machine there is none; crond does without"
+#endif
+
+static _Noreturn void leave(int status)
+{
+    for (;;)
+        call(SYS_exit_group, status, 0, 0, 0);
+}
+
+/* `result` is what a system call returned: an errno below zero if it failed. */
+static void check(long result, enum stage stage)
+{
+    int record[3] = {0, (int)stage, (int)-result};
+
+    if (result >= 0)
+        return;
+    record[0] = (int)call(SYS_getpid, 0, 0, 0, 0);
+    call(SYS_write, trouble, (long)record, sizeof record, 0);
+    leave(127);
+}
+
+/* Reads a number of at most `most`, which ends at `end` or with the text, and moves `text` behind it. */
+static unsigned long number(const char **text, unsigned long most, char end)
+{
+    const char *at = *text;
+    unsigned long value = 0;
+
+    do {
+        unsigned long digit = (unsigned long)(*at - '0');
+
+        if (digit > 9 || value > most / 10 || digit > most - value * 10)
+            check(-EINVAL, RESOURCES);
+        value = value * 10 + digit;
+    } while (*++at != '\0' && *at != end);
+    *text = *at == '\0' ? at : at + 1;
+    return value;
+}
+
+static unsigned long whole(const char *text, unsigned long most)
+{
+    return number(&text, most, '\0');
+}
+
+static long read_groups(const char *text)
+{
+    long count = 0;
+
+    while (*text != '\0') {
+        if (count == MOST_GROUPS)
+            check(-EINVAL, USER);
+        groups[count++] = (unsigned int)number(&text, MOST_ID, ',');
+    }
+    return count;
+}
+
+_Noreturn void begin(long *stack);
+_Noreturn void begin(long *stack)
+{
+    long count = stack[0];
+    char **words = (char **)(stack + 1);
+    char **environment = words + count + 1;
+    unsigned long limit[2];
+    long uid, gid, entered;
+
+    if (count <= ARGUMENTS)
+        leave(2);
+    trouble = (long)whole(words[TROUBLE], 0x7fffffff);
+    check(call(SYS_fcntl, trouble, SET_DESCRIPTOR_FLAGS, CLOSE_ON_EXEC, 0), RESOURCES);
+    limit[0] = whole(words[SOFT], MOST_LIMIT);
+    limit[1] = whole(words[HARD], MOST_LIMIT);
+    uid = (long)whole(words[UID], MOST_ID);
+    gid = (long)whole(words[GID], MOST_ID);
+    /* The C library keeps two signals to itself, and has them ignored in what it spawns. */
+    for (int signal = 1; signal <= LAST_SIGNAL; signal++)
+        call(SYS_rt_sigaction, signal, (long)by_default, 0, 8);
+    check(call(SYS_prlimit64, 0, DESCRIPTOR_LIMIT, (long)limit, 0), RESOURCES);
+
+    /* Groups first, while we still may; all three of each number, so that there is no way back. */
+    check(call(SYS_setgroups, read_groups(words[GROUPS]), (long)groups, 0, 0), USER);
+    check(call(SYS_setresgid, gid, gid, gid, 0), USER);
+    check(call(SYS_setresuid, uid, uid, uid, 0), USER);
+
+    entered = call(SYS_chdir, (long)words[FOLDER], 0, 0, 0);
+    if (words[REQUIRED][0] == '1')
+        check(entered, CHDIR);
+    check(call(SYS_execve, (long)words[PROGRAM], (long)(words + ARGUMENTS), (long)environment, 0), EXEC);
+    leave(127);
+}

@@ -1,0 +1,42 @@
+"""The compiled way of becoming a user: where its program lies, whether it may be used, how it is told.
+
+Owns the command line of `become`, which is compiled from become.c where there is a compiler; an installation
+without it does the same by a fork. Must not know tables, attempts or messages. Called by spawn.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+
+#: Beside this file, put there when the package is built.
+PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "become")
+
+
+def trusted(path: str = PATH) -> str | None:
+    """Return `path` if root may execute what is there: a file that root owns and nobody else can write."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    right = stat.S_ISREG(found.st_mode) and found.st_uid == 0 and not found.st_mode & 0o022
+    return path if right and os.access(path, os.X_OK) else None
+
+
+def command_line(
+    *,
+    trouble: int,
+    numbers: tuple[int, int, Sequence[int]],
+    open_files: tuple[int, int],
+    folder: bytes,
+    folder_required: bool,
+) -> list[bytes]:
+    """Return the words that come before the program: see become.c, which says what they mean.
+
+    `numbers` are uid, gid and groups; `open_files` the soft and the hard limit.
+    """
+    uid, gid, groups = numbers
+    soft, hard = (limit % 2**64 for limit in open_files)  # Python's "unlimited" is -1
+    words = (trouble, uid, gid, ",".join(map(str, groups)), soft, hard, int(folder_required))
+    return [b"become", *(str(word).encode() for word in words), folder]
