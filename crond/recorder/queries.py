@@ -117,7 +117,8 @@ class Queries:
 
     def known_jobs(self) -> dict[str, Any]:
         """Every job that this uid may see, with its newest run."""
-        of_job = [runs.c.feed == self.feed, runs.c.job == jobs.c.id]
+        # Both from the outer row: with the feed as a number, MariaDB reads the runs of all jobs for each.
+        of_job = [runs.c.feed == jobs.c.feed, runs.c.job == jobs.c.id]
         if not self.everything:
             of_job.append(runs.c.uid == self.uid)
         newest = select(runs.c.id).where(*of_job).order_by(runs.c.began.desc()).limit(1).scalar_subquery()
