@@ -37,7 +37,7 @@ ID = re.compile(r"\b[0-9a-f]{14}\b")
 
 FIRST = """\
 #: name=backup
-0 3 * * *     tar -C "$HOME" -czf "$HOME/backups/notes.tar.gz" notes
+0 3 * * *     cp -r "$HOME/notes" "$HOME/backups/notes"
 #: name=report
 30 7 * * 1-5  echo "3 orders"
 """
@@ -118,6 +118,8 @@ def _see_what_comes(alice: Morning, home: pathlib.Path) -> None:
     alice.run("simulate", "night", "--from", "2026-03-28", "--until", "2026-03-30", "--timezone", ZONE)
     alice.run("explain", "0 4 13 * fri")
     alice.run("list")
+    alice.run("env", "report")
+    alice.run("shell", "report", "-c", "ls; umask")
 
 
 def _see_what_ran(alice: Morning, home: pathlib.Path) -> None:

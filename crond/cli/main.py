@@ -29,6 +29,8 @@ VERBS = {
     "status": ("crond.cli.dashboard", "status"),
     "run": ("crond.cli.jobs", "run"),
     "stop": ("crond.cli.jobs", "stop"),
+    "env": ("crond.cli.env", "env"),
+    "shell": ("crond.cli.env", "shell"),
     "logs": ("crond.cli.logs", "logs"),
     "history": ("crond.cli.history", "history"),
     "show": ("crond.cli.history", "show"),

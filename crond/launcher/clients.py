@@ -1,4 +1,4 @@
-"""Clients that ask for an attempt's output, or edit crontabs: who may read what, and a descriptor for it.
+"""Clients that ask for an attempt's output or a job's environment, or edit crontabs: who may read what.
 
 Owns the connections on launcher.sock: few, short-lived, with small requests. A client is known by what
 the kernel says of it. What does not exist and what is somebody else's get the same answer, so that
@@ -16,11 +16,13 @@ import time
 from typing import Any
 
 from crond.launcher.attempts import Attempt, Attempts
-from crond.launcher.config import Config
 from crond.launcher.editing import Editing
+from crond.launcher.installing import Refused
 from crond.launcher.log import Ending, Log
 from crond.launcher.loop import READ, Loop, Timer
 from crond.launcher.outputs import Outputs
+from crond.launcher.programs import NotPossible
+from crond.launcher.surroundings import Surroundings
 from crond.launcher.sweeps import NotNow, Sweeps
 from crond.link import Link, LinkClosed, Peer, briskly, peer_of
 from crond.model.frames import frame
@@ -53,17 +55,17 @@ class Clients:
         self,
         listening: socket.socket,
         *,
-        config: Config,
         loop: Loop,
         attempts: Attempts,
         outputs: Outputs,
         editing: Editing,
         sweeps: Sweeps,
+        surroundings: Surroundings,
         log: Log,
     ) -> None:
-        self._config = config
         self._editing = editing
         self._sweeps = sweeps
+        self._surroundings = surroundings
         self._listening = listening
         self._loop = loop
         self._attempts = attempts
@@ -165,10 +167,12 @@ class Clients:
         if ask.verb == "prune":
             self._prune(client, arguments)
             return
+        if ask.verb == "env":
+            self._tell_surroundings(client, arguments)
+            return
         if ask.verb != "logs" or not is_attempt_key(key):
-            self._refuse(
-                client, "bad_request", "logs, with the key of an attempt, and prune are answered here"
-            )
+            text = "logs, with the key of an attempt, env and prune are answered here"
+            self._refuse(client, "bad_request", text)
             return
         uid = self._readable_uid(client.peer, key)
         if uid is None:
@@ -198,14 +202,27 @@ class Clients:
         else:
             self._close(client)
 
-    def _edit(self, client: _Client, asked: Edit) -> None:
-        config = self._config
-        if config.mode != "host":
-            files = ", ".join("standard input" if file == "-" else file for file in config.files)
-            self._refuse(client, "files", f"this crond runs a file of yours, so edit that: {files}")
+    def _tell_surroundings(self, client: _Client, arguments: dict[str, str]) -> None:
+        try:
+            fd = self._surroundings.descriptor(client.peer, arguments)
+        except NotPossible as refused:
+            self._refuse(client, refused.reason, refused.detail)
+            return
+        except OSError as error:
+            self._refuse(client, "failed", f"no memory for the answer: {error.strerror}")
             return
         try:
+            self._answer(client, Answer(ok=True, final=True, body="{}"), fd)
+        finally:
+            os.close(fd)
+        self._close(client)
+
+    def _edit(self, client: _Client, asked: Edit) -> None:
+        try:
             self._editing.serve(client.link.sock, client.peer, asked)
+        except Refused as refused:
+            self._refuse(client, refused.code, str(refused))
+            return
         except OSError as error:
             self._refuse(client, "failed", f"no process can be made: {error.strerror}")
             return

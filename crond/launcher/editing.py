@@ -50,7 +50,13 @@ class Editing:
         return list(self._busy.values())
 
     def serve(self, sock: socket.socket, peer: Peer, asked: Edit) -> None:
-        """Let a process serve `asked`, on a connection that is its alone from now on. Raises OSError."""
+        """Let a process serve `asked`, on a connection that is its alone from now on.
+
+        Raises Refused, OSError.
+        """
+        if self._config.mode != "host":
+            files = ", ".join("standard input" if file == "-" else file for file in self._config.files)
+            raise Refused("files", f"this crond runs a file of yours, so edit that: {files}")
         report, told = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             self._fork(sock, peer, asked, told)

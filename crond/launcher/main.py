@@ -45,6 +45,7 @@ from crond.launcher.rescan import Rescan
 from crond.launcher.spawn import Spawner
 from crond.launcher.spool import Spool
 from crond.launcher.stopping import Stopping
+from crond.launcher.surroundings import Surroundings
 from crond.launcher.sweeps import Sweeps
 from crond.launcher.worker import (
     RECORDER,
@@ -144,15 +145,18 @@ class _Daemon:
         self._errors, self._lines, self._log = _log(config, self._loop)
         self._loop.complain = self._log.error
         self._outputs = Outputs(os.path.join(config.state, "outputs"))
-        self._spawner = Spawner(open_files=raise_open_files(), helper=become.trusted())
+        open_files = raise_open_files()
+        self._spawner = Spawner(open_files=open_files, helper=become.trusted())
         self._supervisor = Supervisor(os.environ, self._loop)
         spool = Spool(config, accounts=self._accounts, own=self._own, log=self._log, seed=seed)
         self._spool = spool
+        programs = Programs(config, accounts=self._accounts, own=self._own, daemon=dict(os.environ))
+        self._surroundings = Surroundings(spool, programs, open_files=open_files)
         self._hello = _hello(config, seed)
         self._launcher = Launcher(
             hello=self._hello,
             spool=spool,
-            programs=Programs(config, accounts=self._accounts, own=self._own, daemon=dict(os.environ)),
+            programs=programs,
             opener=Opener(self._outputs),
             spawner=self._spawner,
             outputs=self._outputs,
@@ -203,11 +207,11 @@ class _Daemon:
         assistants = Assistants(config.package, loop=self._loop, log=self._log, spawner=self._spawner)
         clients = Clients(
             listen(config.run, "launcher.sock"),
-            config=config,
             loop=self._loop,
             attempts=self._launcher.attempts,
             outputs=self._outputs,
             sweeps=Sweeps(config, loop=self._loop, log=self._log, assistants=assistants),
+            surroundings=self._surroundings,
             editing=Editing(config, loop=self._loop, log=self._log, look=self._look),
             log=self._log,
         )

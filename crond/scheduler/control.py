@@ -164,6 +164,9 @@ class Control:
     ) -> dict[str, Any]:
         if verb == "list":
             return views.job_list([self._job(views, arguments["job"])] if "job" in arguments else None)
+        if verb == "job":
+            job = self._job(views, arguments.get("job", ""))
+            return {"job": job.id, "table": job.version, "entry": job.index}
         if verb == "status":
             return views.status()
         if verb == "next":
