@@ -157,6 +157,15 @@ def test_many_dues_start_in_batches() -> None:
     assert kinds.index("due") < kinds.index("run")
 
 
+def test_a_job_that_still_runs_is_started_again(driver: Driver) -> None:
+    """Cron protects nobody from overlapping: each minute has a run, whatever became of the one before."""
+    for _ in range(3):
+        driver.go(60)
+        (start,) = driver.starts()
+        driver.started(start)
+    assert [run.state for run in driver.engine.memory.runs.values()] == [State.RUNNING] * 3
+
+
 def test_only_so_many_finished_runs_are_kept(driver: Driver) -> None:
     """The oldest is forgotten, by us and by the launcher."""
     for _ in range(KEPT_RUNS + 3):

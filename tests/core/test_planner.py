@@ -190,6 +190,16 @@ def test_a_random_delay_is_a_shift(delay: int, factor: float, shift: int) -> Non
     assert instant - MARCH == 3 * 3600
 
 
+def test_an_offset_that_changes_without_daylight_saving() -> None:
+    """Kathmandu went from 5:30 to 5:45 in 1986, with no flag of daylight saving: noon is the new noon at
+    once, as for Debian's cron; cronie keeps the old one until it is restarted.
+    """
+    eve = datetime(1985, 12, 30, 18, 30, tzinfo=UTC).timestamp()
+    walker = Walker("0 12 * * * noon\n", start=eve, zone="Asia/Kathmandu")
+    hours = [(wall - eve) / 3600 for wall, _, _ in walker.go(3 * 86400)]
+    assert hours == [12.0, 35.75, 59.75]
+
+
 # --- restarts ----------------------------------------------------------------------------------------------
 
 
