@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 import os
 import random
 import sqlite3
@@ -21,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.subject import Daemon, SubjectError
+from bench.subject import Daemon, SubjectError, quantile
 
 JOBS = 100
 #: Room for the history where its disk is to be full.
@@ -173,8 +172,8 @@ _HEAD = (
 
 def line(row: Row) -> str:
     """Return `row` as text to read."""
-    late = sorted(row.lateness) or [math.nan]
-    shown = "".join(f"{late[math.ceil(len(late) * part) - 1]:9.1f}" for part in (0.5, 0.99, 1.0))
+    late = sorted(row.lateness)
+    shown = "".join(f"{quantile(late, part):9.1f}" for part in (0.5, 0.99, 1.0))
     return (
         f"{row.fault:<15}{len(row.lateness):>7}{shown}"
         f"{row.missing:>9}{row.double:>8}{row.behind:>10}{row.seconds:>9.1f} s"

@@ -1,12 +1,14 @@
-"""The daemon whose recorder is harmed, and the account of its starts: proved by jobs, and remembered.
+"""The daemon that is put under load, and the account of its starts: proved by jobs, and remembered.
 
 Owns the processes and files of one `crond FILE` and the comparison. Each job writes its name and the pid of
-its shell, which the history knows too: so every start is told from every other. Called by bench.faults.
+its shell, which the history knows too: so every start is told from every other. Called by bench.faults and
+bench.noise.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sqlite3
@@ -17,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from crond.cli.client import RECORDER, SCHEDULER, Connection, Place
 from crond.cli.failure import Failure
@@ -104,13 +106,14 @@ class Tally:
 
 
 class Daemon:
-    """A `crond FILE` with its state in `folder`, whose jobs write to `proofs`.
+    """A `crond FLAGS FILE` with its state in `folder`, whose jobs write to `proofs`.
 
     Raises SubjectError where it does not do in time what is waited for.
     """
 
-    def __init__(self, folder: Path, proofs: Path) -> None:
+    def __init__(self, folder: Path, proofs: Path, *flags: str) -> None:
         self.database = folder / "state" / "history" / "history.db"
+        self.outputs = folder / "state" / "outputs"
         self._place = Place(str(folder / "state" / "run"), "")
         self._tab = folder / "tab"
         self._proofs = proofs
@@ -120,7 +123,7 @@ class Daemon:
         self._errors = folder / "errors"
         with open(self._errors, "wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, str(self._tab), "--state", str(folder / "state")],
+                [sys.executable, "-c", _BOOT, *flags, str(self._tab), "--state", str(folder / "state")],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
@@ -153,11 +156,20 @@ class Daemon:
 
     # --- its jobs ----------------------------------------------------------------------------------------
 
-    def start_jobs(self, count: int) -> None:
-        """Have `count` jobs run each second from now on."""
+    def start_jobs(self, count: int, more: str = "") -> None:
+        """Have `count` jobs run each second from now on; `more` is the text of other entries."""
         self._offset = self._proofs.stat().st_size
         lines = (f"#: name=j{n}\n@every 1s echo j{n} $$ >>{self._proofs}\n" for n in range(count))
-        self._install("".join(lines))
+        self._install("".join(lines) + more)
+
+    def run(self, job: str) -> None:
+        """Start a run of `job` beside its schedule, as soon as it is known."""
+        wait_until(lambda: self._ask(SCHEDULER, "run", job=job) is not None, f"{job} is known")
+
+    def running(self) -> int:
+        """Return how many runs have not ended."""
+        status = self._ask(SCHEDULER, "status") or {}
+        return len(cast("list[object]", status.get("running", [])))
 
     def stop_jobs(self) -> None:
         """Have none run, and wait until the last has ended."""
@@ -220,14 +232,23 @@ class Daemon:
         words = (line.split() for line in self._proofs.read_text().splitlines())
         return Tally(runs, Counter((job, int(pid)) for job, pid in words))
 
-    def _ask(self, name: str, verb: str) -> dict[str, object] | None:
+    def _ask(self, name: str, verb: str, **words: str) -> dict[str, object] | None:
         if self._process.poll() is not None:
             raise SubjectError(f"the daemon ended: {self.said()}")
         try:
             with Connection(self._place, name) as connection:
-                return connection.ask(verb).body
+                return connection.ask(verb, **words).body
         except Failure:
             return None
+
+    def memory(self) -> dict[str, int]:
+        """Return the KiB that launcher, scheduler and recorder hold for themselves (USS)."""
+        named = {_name_of(pid): pid for pid in self._children()}
+        pids = {"launcher": self._process.pid}
+        pids |= {
+            each: named[f"crond-{each}"] for each in ("scheduler", "recorder") if f"crond-{each}" in named
+        }
+        return {name: _own_memory(pid) for name, pid in pids.items()}
 
     def _children(self) -> list[int]:
         path = f"/proc/{self._process.pid}/task/{self._process.pid}/children"
@@ -247,8 +268,21 @@ def wait_until(look: Callable[[], T], what: str, *, seconds: float = _DEADLINE) 
     return found
 
 
+def quantile(values: list[float], part: float) -> float:
+    """Return the value of sorted `values` below which `part` of them lie; nan if there is none."""
+    return values[math.ceil(len(values) * part) - 1] if values else math.nan
+
+
 def _name_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
+
+
+def _own_memory(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
