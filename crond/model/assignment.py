@@ -14,6 +14,8 @@ _QUOTES = "'\""
 
 def parse_assignment(line: str, *, dialect: Dialect = Dialect.CRONIE) -> tuple[str, str] | None:
     """Return (name, value), or None where cron would go on and try the line as an entry."""
+    if "=" not in line:
+        return None  # nearly all lines
     split = _name(line)
     if split is None:
         return None

@@ -8,8 +8,10 @@ user and no clock. Never raises on any text: what is wrong with it is a Problem.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -23,10 +25,13 @@ from crond.model.annotations import (
 from crond.model.assignment import parse_assignment
 from crond.model.entry import Entry
 from crond.model.fields import KINDS, BadField, Dialect, Draw, Field, parse_field
-from crond.model.schedule import NICKNAMES, Schedule, cron_of
+from crond.model.schedule import NICKNAMES, Cron, Schedule, cron_of
 from crond.model.specials import BadSpecial, parse_special
 
 _BLANK = " \t"
+_BLANKS = re.compile(r"[ \t]*")
+_WORD = re.compile(r"[^ \t]*")
+_FIVE = re.compile(r"[^ \t]+(?:[ \t]+[^ \t]+){4}")
 _COMMAND_LIMIT = 131071  # cronie's MAX_COMMAND, without its NUL
 _DEBIAN_COMMAND_LIMIT = 998
 _DEBIAN_LINE_LIMIT = 10000
@@ -219,6 +224,11 @@ class _Reader:
         )
 
     def _fields(self, number: int, line: str, at: int) -> tuple[Schedule, int]:
+        five = _FIVE.match(line, at)
+        if five is not None:
+            known = _known_schedule(five[0], self._dialect, self._extensions)
+            if known is not None:
+                return known, _skip(line, five.end())
         fields: list[Field] = []
         start = at
         end = at
@@ -278,6 +288,8 @@ class _Reader:
             return raw
         if not raw:
             raise _BadLine(at + 1, "bad command", "there is no command")
+        if len(raw) <= _COMMAND_LIMIT // 4:  # no character has more than four bytes
+            return raw
         data = raw.encode("utf-8", "surrogateescape")
         return (
             raw if len(data) <= _COMMAND_LIMIT else data[:_COMMAND_LIMIT].decode("utf-8", "surrogateescape")
@@ -301,8 +313,8 @@ class _Reader:
         return delay
 
     def _name(self) -> str | None:
-        if not self._extensions:
-            return None
+        if not self._extensions or not self._block:
+            return self._marker if self._extensions else None
         name, problems = block_name(tuple(self._block))
         for problem in problems:
             place = problem.annotation
@@ -315,6 +327,9 @@ class _Reader:
 
     def _drop_block(self) -> None:
         """A block above anything but an entry belongs to nothing; it must never slide to a later entry."""
+        if not self._block:
+            self._marker = None
+            return
         for annotation in self._take_block():
             if self._extensions:
                 text = "this annotation belongs to no entry"
@@ -346,18 +361,34 @@ def _lines(text: str) -> Iterator[str]:
         at = end
 
 
+@lru_cache(maxsize=16384)
+def _known_schedule(text: str, dialect: Dialect, extensions: bool) -> Cron | None:
+    """Return the schedule of five fields, None where there is more to say: an error, a warning, a draw.
+
+    Most entries share their schedule with others, in the same table and in others.
+    """
+    if "~" in text:
+        return None
+    words = [word for word in _WORD.findall(text) if word]
+    try:
+        fields = tuple(
+            parse_field(word, kind, dialect=dialect, extensions=extensions, draw=random.randint)
+            for word, kind in zip(words, KINDS, strict=True)
+        )
+    except BadField:
+        return None
+    return None if any(field.warnings for field in fields) else cron_of(fields, text)
+
+
 def _word(line: str, at: int) -> tuple[str, int]:
     """Return the word at `at` and where it ends: at a space, a tab or the end."""
-    end = at
-    while end < len(line) and line[end] not in _BLANK:
-        end += 1
-    return line[at:end], end
+    found = _WORD.match(line, at)
+    return ("", at) if found is None else (found[0], found.end())
 
 
 def _skip(line: str, at: int) -> int:
-    while at < len(line) and line[at] in _BLANK:
-        at += 1
-    return at
+    found = _BLANKS.match(line, at)
+    return at if found is None else found.end()
 
 
 def _nickname_hint(word: str) -> str:

@@ -8,13 +8,17 @@ table arrives.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 
 from crond.model.annotations import is_name
 from crond.model.crontab import Table
 from crond.model.entry import Entry
+
+_NOT_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,13 @@ def _identities(entry: Entry, owner: str, origin: str) -> Iterator[str]:
 
 def _slug(command: str) -> str:
     """The program's name, as far as a job's name may hold it."""
-    word = command.split(maxsplit=1)[0] if command.split() else ""
-    program = word.rpartition("/")[2]
-    kept = "".join(c for c in program if c.isascii() and (c.isalnum() or c in "._-"))[:24]
-    return kept.lstrip("._-") or "job"
+    words = command.split(maxsplit=1)
+    return _slug_of(words[0]) if words else "job"
+
+
+@lru_cache(maxsize=4096)
+def _slug_of(path: str) -> str:
+    return _NOT_NAMES.sub("", path.rpartition("/")[2])[:24].lstrip("._-") or "job"
 
 
 def _digest(*parts: str) -> str:

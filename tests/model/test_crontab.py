@@ -378,3 +378,27 @@ def test_a_configuration_managers_marker_names_the_job(marker: str) -> None:
         parse_crontab(f"{re.sub('backup all', '', marker)}\n* * * * * c\n", extensions=True).entries[0].name
         is None
     )
+
+
+def test_a_schedule_that_was_seen_before_is_read_as_at_first() -> None:
+    """Lines with the same five fields share a schedule, but each has its own warnings, errors and draws."""
+    text = "*/70 * * * * a\n" * 2 + "1 2 3 4 5,8 a\n" * 2 + "~ * * * * a\n" * 20 + "1-3/2 * * * * a\n" * 2
+    for _ in range(2):
+        table = parse_crontab(text, seed=3)
+        assert [(one.line, one.severity) for one in table.problems] == [
+            (1, "warning"),
+            (2, "warning"),
+            (3, "error"),
+            (4, "error"),
+        ]
+        assert len({entry.minute for entry in table.entries[2:22]}) > 5
+        assert table.entries[-1].schedule is table.entries[-2].schedule
+    for dialect, days in (("cronie", {0, 6, 7}), ("debian", set())) * 2:
+        assert parse_crontab("* * * * 6-0 a\n", dialect=dialect).entries[0].day_of_week == days
+
+
+@pytest.mark.parametrize("blank", ["\v", "\f", "\r", "\u00a0", "\u2003", "\x1c"])
+def test_only_space_and_tab_part_fields(blank: str) -> None:
+    """What Python takes for white space is part of a field, as it is to cron."""
+    assert parse_crontab(f"1{blank}2 3 4 5 * a\n").errors
+    assert not parse_crontab("1\t2 \t3 4 5 a\n").errors
