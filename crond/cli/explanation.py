@@ -23,7 +23,7 @@ TOLD = 3
 _LATE = 2.0
 _EXITS = {
     126: "126 is what a shell says when it found the command but may not execute it.",
-    127: "127 is what a shell says when it does not find the command: jobs have cron's short PATH.",
+    127: "127 is what a shell says when it does not find the command.",
 }
 _SIGNALS = {
     9: "If nobody stopped it, the kernel may have been short of memory: look at dmesg.",

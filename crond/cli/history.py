@@ -16,6 +16,7 @@ from crond.cli.client import find_place
 from crond.cli.describe import OUTCOME, brief, signal_name, standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, duration, fit, screen_width, show_table, size
+from crond.cli.missing import advice_on
 from crond.cli.options import json_option, show_json
 from crond.cli.past import parse_past
 from crond.cli.recorded import AttemptSeen, RunShown, ask_recorder, behind, read_shown
@@ -149,7 +150,8 @@ def show(state: str | None, *, run: str, as_json: bool) -> None:
 
     RUN is the id of a run, its beginning (four letters at least), or the key of an attempt, RUN.N.
     """
-    body = ask_recorder(find_place(state), "show", run=run)
+    place = find_place(state)
+    body = ask_recorder(place, "show", run=run)
     seen = read_shown(body)
     if as_json:
         show_json(body)
@@ -164,6 +166,8 @@ def show(state: str | None, *, run: str, as_json: bool) -> None:
     if len(seen.attempts) > 1:
         click.echo()
         _show_attempts(seen)
+    for sentence in advice_on(place, seen.run):
+        click.echo(f"  {sentence}" if width is None else click.wrap_text(f"  {sentence}", width, "", "  "))
     show_lag(behind(body))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from crond.cli.explanation import TOLD, Dues, Explanation, explain
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable, screen_width
 from crond.cli.history import epoch, show_lag
+from crond.cli.missing import advice_on
 from crond.cli.options import json_option, show_json
 from crond.cli.past import Span, parse_span
 from crond.cli.recorded import Facts, ask_recorder, behind, read_facts, read_interval
@@ -58,6 +60,8 @@ def why(state: str | None, *, job: str, instant: tuple[str, ...], as_json: bool)
     facts = read_facts(body)
     dues = None if facts.runs else inquiry.dues(facts.job, span)
     told = explain(facts, span, dues, now)
+    if facts.runs:
+        told = replace(told, sentences=(*told.sentences, *advice_on(place, facts.runs[-1])))
     if as_json:
         show_json({**body, "upto": utc_text(span.upto), "due": _dues_body(dues), **_told_body(told)})
         return

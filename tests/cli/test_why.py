@@ -124,9 +124,12 @@ def test_what_is_recorded(ask: Client, daemon: FakeDaemon, run: dict, title: str
 
 
 def test_what_a_failure_may_mean(ask: Client, daemon: FakeDaemon) -> None:
-    """127 is what people meet first: the command is not on cron's PATH."""
+    """127 is what people meet first: cron's PATH is short. Of a job that is gone no more is known."""
     remembers(daemon, recorded(outcome="failed", exit_code=127))
-    assert "does not find the command" in ask("why", "backup", "2026-11-21T03:00").stdout
+    daemon.answers("job", no("unknown", "there is no job 'root/backup'"))
+    told = ask("why", "backup", "2026-11-21T03:00").stdout
+    assert "does not find the command" in told
+    assert "Jobs have cron's short PATH, not that of your shell: crontabx env root/backup" in told
 
 
 def test_a_run_that_goes_on(ask: Client, daemon: FakeDaemon) -> None:

@@ -31,6 +31,23 @@ PATH=/usr/bin:/bin:/nonexistent
 0 0 31 2 * cat%one%two
 #: name=twelve
 0 0 31 2 * true
+#: name=missing
+0 0 31 2 * echo before; only-in-home --all
+#: name=nowhere
+0 0 31 2 * no-such-command-at-all
+#: name=bash-missing
+0 0 31 2 * bash -c only-in-home
+#: name=forbidden
+0 0 31 2 * bin/not-a-program
+#: name=folder
+0 0 31 2 * $HOME/bin
+#: name=script
+0 0 31 2 * bin/script
+#: name=nofile
+0 0 31 2 * ./no-such-file
+SHELL=/nonexistent/bash
+#: name=nobash
+0 0 31 2 * true
 SHELL=/nonexistent/sh
 #: name=noshell
 0 0 31 2 * true
@@ -48,11 +65,24 @@ def crond(ground: Ground, people: People) -> Iterator[Crond]:
         install(folder, people.ann, TABLE)
         install(folder, people.ben, "TOKEN=bens\n#: name=bens\n0 0 31 2 * true\n")
         (folder / "crontab").write_text(f"#: name=system\n0 0 31 2 * {people.ben.pw_name} true\n")
+        _fill(Path(people.ann.pw_dir, "bin"))
         crond.up()
-        wait_for(lambda: len(crond.jobs()) == 7, "all tables are loaded")
+        wait_for(lambda: len(crond.jobs()) == 15, "all tables are loaded")
         yield crond
     finally:
         crond.close()
+
+
+def _fill(folder: Path) -> None:
+    """Programs that are, and are not, in the home of the account that runs the jobs."""
+    folder.mkdir()
+    for name, text, mode in (
+        ("only-in-home", "#!/bin/sh\n", 0o755),
+        ("not-a-program", "#!/bin/sh\n", 0o644),
+        ("script", "#!/nonexistent/python9\n", 0o755),
+    ):
+        (folder / name).write_text(text)
+        (folder / name).chmod(mode)
 
 
 def pairs(text: str) -> dict[str, str]:
@@ -259,3 +289,37 @@ def test_a_crontab_that_runs_as_us(start_files: StartFiles, ground: Ground) -> N
     assert job["KEEP"] == "this"
     assert pairs(crond.client("env", "-0", "one").stdout) == job
     assert pairs(crond.client("shell", "one", "-c", "env -0").stdout) == job
+
+
+SEARCHED = "in the job's PATH, /usr/bin:/bin:/nonexistent."
+
+
+@pytest.mark.parametrize("as_root", [True, False], ids=["root", "user"])
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        (
+            "missing",
+            f"looked for only-in-home {SEARCHED} It is HOME/bin/only-in-home: write that in the command,",
+        ),
+        ("missing", "or PATH=HOME/bin:/usr/bin:/bin:/nonexistent above the entry."),
+        ("bash-missing", f"looked for only-in-home {SEARCHED} It is HOME/bin/only-in-home"),
+        ("nowhere", f"looked for no-such-command-at-all {SEARCHED} It is not in the usual folders either,"),
+        ("forbidden", "HOME/bin/not-a-program may be executed by nobody (-rw-r--r--): chmod +x makes it"),
+        ("folder", "HOME/bin is a folder."),
+        ("script", "HOME/bin/script is there, but its first line asks for /nonexistent/python9, which is"),
+        ("nofile", "There is no HOME/./no-such-file, as far as you can see."),
+        (
+            "nobash",
+            "That is the SHELL of its crontab, which each command is given to. There is /usr/bin/bash:",
+        ),
+    ],
+)
+def test_what_was_not_found(crond: Crond, people: People, job: str, words: str, as_root: bool) -> None:
+    """127, 126 and a SHELL that is not there: `why` and `show` say which PATH was searched, where it is."""
+    run = crond.run_now(job)
+    user = None if as_root else people.ann
+    wait_for(lambda: run["id"] in crond.client("history", job, user=user).stdout, "it is recorded")
+    for verb in (("why", job), ("show", run["id"])):
+        done = crond.client(*verb, user=user)
+        assert words.replace("HOME", people.ann.pw_dir) in " ".join(done.stdout.split())
