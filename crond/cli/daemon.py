@@ -24,10 +24,12 @@ from crond.cli.host import (
     state_of_user,
 )
 from crond.launcher.boot import environment_at_start
-from crond.launcher.config import Config
+from crond.launcher.config import SYSLOG, Config
 from crond.settings import DIALECTS, SETTINGS_FILE, Settings, SettingsError, bytes_of, read_settings
 
 DEBUG_FLAGS = ("ext", "sch", "proc", "pars", "load", "misc", "test", "bit")
+#: Those of them that do something.
+DEBUG_USED = ("sch", "proc", "load", "test")
 SPOOLS = {"cronie": "/var/spool/cron", "debian": "/var/spool/cron/crontabs"}
 REBOOT_MARKERS = {"cronie": "/run/cron.reboot", "debian": "/run/crond.reboot"}
 
@@ -69,15 +71,26 @@ def _add_cron_flags(group: argparse._ArgumentGroup) -> None:
     add("-P", dest="inherit_path", action="store_true", help="jobs get the daemon's PATH")
     add("-c", dest="cluster", action="store_true", help="users' jobs run only where .cron.hostname says so")
     add(
-        "-x", dest="debug", metavar="FLAG[,FLAG]", type=_debug_flags, help="foreground; test: execute nothing"
+        "-x",
+        dest="debug",
+        metavar="FLAG[,FLAG]",
+        type=_debug_flags,
+        help="foreground; show on stderr: load (crontabs), sch (starts asked for), proc (processes); test:"
+        " execute nothing",
     )
 
 
 def _add_debian_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "-l", dest="lsb_names", action="store_true", help="accepted; names are read as without it"
+        "-l", dest="lsb_names", action="store_true", help="names in cron.d are as the LSB has them"
     )
-    group.add_argument("-L", dest="log_level", metavar="N", type=_log_level, help="accepted; 0 to 15")
+    group.add_argument(
+        "-L",
+        dest="log_level",
+        metavar="N",
+        type=_log_level,
+        help="what syslog tells of jobs: 1 start, 2 end, 4 failure, 8 pid, or a sum of them; default 1",
+    )
 
 
 def _add_own_flags(group: argparse._ArgumentGroup) -> None:
@@ -88,6 +101,7 @@ def _add_own_flags(group: argparse._ArgumentGroup) -> None:
     add("--dialect", choices=DIALECTS, help="whose rules hold where crons differ (default: auto)")
     add("--clean-env", action="store_true", help="crond FILE: jobs get cron's environment, not this one")
     add("--no-echo", dest="echo", action="store_false", help="crond FILE: do not repeat the jobs' output")
+    add("--syslog", action="store_true", help="log to syslog in the foreground, too")
     add("--log-format", choices=("text", "json"), default="text", help="of the lines shown in the foreground")
 
 
@@ -121,6 +135,7 @@ def config_for(options: argparse.Namespace, settings: Settings) -> Config:
         "inherit_path": options.inherit_path,
         "watch": options.watch,
         "execute": "test" not in debug,
+        "debug": debug,
         "log_format": options.log_format,
         "heartbeat_timeout": settings.heartbeat_timeout,
         "shutdown_grace": settings.shutdown_grace,
@@ -157,6 +172,7 @@ def _for_files(options: argparse.Namespace, settings: Settings, common: dict[str
         run=run or os.path.join(state, "run"),
         files=tuple(path if path == "-" else os.path.abspath(path) for path in options.files),
         foreground=True,
+        syslog=SYSLOG if options.syslog else None,
         clean_env=options.clean_env,
         echo=options.echo,
         **common,
@@ -192,7 +208,9 @@ def _for_host(
         reboot_marker=settings.reboot_marker or REBOOT_MARKERS[dialect],
         foreground=foreground,
         cluster=options.cluster,
-        syslog=not foreground,
+        syslog=SYSLOG if options.syslog or not foreground else None,
+        log_level=1 if options.log_level is None else options.log_level,
+        lsb_names=options.lsb_names,
         **common,
     )
 
@@ -222,12 +240,7 @@ def warnings_for(options: argparse.Namespace) -> list[str]:
         warnings.append("-s: output of jobs is kept in files, not sent to syslog, by this version")
     if options.mailer is not None and options.mailer != "off":
         warnings.append(f"-m {options.mailer}: mail is not delivered by this version")
-    if options.lsb_names:
-        warnings.append("-l: the same names in cron.d are read as without it, by this version")
-    if options.log_level is not None:
-        warnings.append(f"-L {options.log_level}: starts and ends are always logged by this version")
-    if options.debug and set(options.debug) - {"test"}:
-        warnings.append("-x: this version prints nothing more; only test has an effect")
+    warnings += [f"-x {flag}: shows nothing" for flag in options.debug or () if flag not in DEBUG_USED]
     return warnings
 
 

@@ -68,7 +68,7 @@ class Closing:
     def asked(self) -> None:
         """Take an INT or TERM: the first begins, each further one skips a wait."""
         if self._phase is Phase.OPEN:
-            self._log.info("Shutting down")
+            self._log.event("CRON", "INFO", "Shutting down")
             self._supervisor.stopping()
             self._launcher.closing = True
             if self._drains:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+#: Where syslog daemons, journald among them, listen.
+SYSLOG = "/dev/log"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -41,7 +44,10 @@ class Config:
     execute: bool = True  #: -x test turns it off: everything but the command itself
     echo: bool = False  #: repeat job output on stdout, with the job's name
     log_format: str = "text"  #: "text" or "json": the lines on stdout and stderr
-    syslog: bool = False  #: log to syslog (facility cron) instead of stderr
+    syslog: str | None = None  #: log to the syslog that listens here (facility cron) instead of to stderr
+    log_level: int = 1  #: -L of Debian's cron: what of a job goes into syslog
+    lsb_names: bool = False  #: -l of Debian's cron: names in cron.d are as the Linux Standard Base has them
+    debug: tuple[str, ...] = ()  #: -x: what is told on stderr
     heartbeat_timeout: float = 90.0  #: a scheduler silent for this long is replaced
     shutdown_grace: float = 30.0  #: mode "files" and PID 1: running jobs may take this long after TERM
     kill_timeout: float = 10.0  #: between TERM and KILL of a process tree
@@ -60,5 +66,6 @@ class Config:
     def from_json(cls, text: str) -> Config:
         """Return the Config in `text`; raises ValueError or TypeError if it is none."""
         values = json.loads(text)
-        values["files"] = tuple(values["files"])
+        for name in ("files", "debug"):
+            values[name] = tuple(values[name])
         return cls(**values)

@@ -89,7 +89,8 @@ class Editing:
         for line in data.splitlines():
             values = json.loads(line)
             if values:
-                self._log.event(*values)
+                *event, pid = values
+                self._log.event(*event, program="crontab", pid=pid)
             else:
                 self._look()
 
@@ -102,7 +103,7 @@ def _serve(sock: socket.socket, peer: Peer, config: Config, asked: Edit, told: i
 
         def event(user: str, name: str, detail: str) -> None:
             with contextlib.suppress(OSError):
-                os.write(told, json.dumps([user, name, detail]).encode() + b"\n")
+                os.write(told, json.dumps([user, name, detail, os.getpid()]).encode() + b"\n")
 
         changed = Conversation(sock, peer, config, event).hold(asked)
         if changed:
@@ -113,10 +114,8 @@ def _serve(sock: socket.socket, peer: Peer, config: Config, asked: Edit, told: i
     except BaseException as error:  # noqa: BLE001 - this process must never return into the loop
         with contextlib.suppress(OSError):
             text = f"{type(error).__name__}: {error}"[:1000]
-            os.write(
-                told,
-                json.dumps(["CRON", "ERROR", f"an edit of uid {peer.uid} failed: {text}"]).encode() + b"\n",
-            )
+            failure = ["CRON", "ERROR", f"an edit of uid {peer.uid} failed: {text}", os.getpid()]
+            os.write(told, json.dumps(failure).encode() + b"\n")
     finally:
         os._exit(1)
 

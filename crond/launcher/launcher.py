@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from crond.launcher.attempts import Attempt, Attempts
 from crond.launcher.descriptors import Opened, Opener
 from crond.launcher.facts import LIMIT, Facts
-from crond.launcher.log import Ending, Log
+from crond.launcher.log import Ending, Log, in_words
 from crond.launcher.programs import NotPossible, Prepared, Programs, with_additions
 from crond.launcher.spawn import Program, Spawner, SpawnFailed, Stage, Trouble
 from crond.model.messages import (
@@ -109,7 +109,9 @@ class Launcher:
         """
         parsed = self._programs.parse_one(self._tables())
         if parsed is not None:
-            self._log.errors_of(*parsed)
+            table, problems = parsed
+            self._log.debug("load", f"{table.origin}: version {table.version}, {len(table.text)} bytes")
+            self._log.problems_of(table, self._spool.label(table), problems)
         return parsed is not None
 
     def _tables(self) -> list[TableText]:
@@ -162,6 +164,7 @@ class Launcher:
     def _make_ready(self, wish: Start, ready: dict[str, _Ready]) -> None:
         """Add to `ready` all that the process of `wish` needs, or tell that it cannot be."""
         key = attempt_key(wish.run, wish.attempt)
+        self._log.debug("sch", f"{key}: start {wish.job}, entry {wish.entry} of table {wish.table}")
         try:
             if key in ready:
                 raise NotPossible("duplicate", f"attempt {key} is being started")
@@ -204,6 +207,7 @@ class Launcher:
             return
         self.attempts.add(attempt)
         self._tell(Started(self.facts.next_number(), attempt.key, attempt.pid, attempt.started_at))
+        self._log.debug("proc", f"{attempt.key} of {attempt.job}: pid {attempt.pid} as {attempt.user}")
         if not attempt.captured:
             self._log.event(attempt.user, "ERROR", f"the disk is full: no output of {attempt.job} is kept")
         if attempt.logged:
@@ -245,8 +249,9 @@ class Launcher:
             detail = self._explain(attempt, trouble)
         seconds = time.monotonic() - attempt.began
         ending = Ending(at=at, seconds=seconds, output_size=size, status=status, detail=detail)
-        if attempt.logged:
-            self._log.command_end(attempt.user, pid, attempt.command)
+        self._log.debug("proc", f"{attempt.key} of {attempt.job}: pid {pid} ended: {in_words(status)}")
+        if attempt.logged and trouble is None:
+            self._log.command_end(attempt.user, pid, attempt.command, status)
         for told in self.on_ended:
             self._guard(told, attempt, ending)
         if size == 0:
@@ -260,7 +265,14 @@ class Launcher:
         if trouble.stage is Stage.CHDIR and program is not None:
             folder = os.fsdecode(program.directory)
             detail = f"cannot enter the home {folder}: {error}"
-            self._log.event(attempt.user, "ERROR chdir failed", folder, error=error)
+            self._log.event(
+                "CRON",
+                "ERROR chdir failed",
+                folder,
+                error=error,
+                program=self._log.job_program,
+                pid=attempt.pid,
+            )
         elif trouble.stage is Stage.EXEC and program is not None:
             detail = f"cannot execute {os.fsdecode(program.path)}: {error}"
             self._log.event(attempt.user, "ERROR", detail)

@@ -44,6 +44,10 @@ class Lock:
             os.close(self._fd)
         self._write_pid()
 
+    def fileno(self) -> int:
+        """Return the descriptor that holds the lock."""
+        return self._fd
+
     def remove(self) -> None:
         """Remove the file, then let go of the lock."""
         with contextlib.suppress(OSError):

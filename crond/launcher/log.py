@@ -1,8 +1,8 @@
 """What the launcher tells people: cron's log events, and the lines about starts and ends on stdout.
 
-Owns the form of a line and where it goes (syslog, stderr, stdout). Whatever a user wrote is made
-printable here, so that no crontab can forge a line or steer a terminal. Must not block: syslog is a
-non-blocking socket, the others are outlets.
+Owns the words of a line and which of them a dialect has; each is sent to syslog, stderr or stdout.
+Whatever a user wrote is made printable here, so that no crontab can forge a line or steer a terminal. Must
+not block: syslog is a non-blocking socket, the others are outlets.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import json
 import os
 import re
 import signal
-import socket
 import time
 from dataclasses import dataclass
+from enum import IntFlag
 
 from crond.launcher.outlet import Outlet
-from crond.model.crontab import Problem
+from crond.launcher.syslog import ERR, INFO, Syslog
+from crond.model.crontab import BAD_DELAY, ONLY_PRIVILEGED, Problem
 from crond.model.messages import TableText
 
-_FACILITY_CRON = 9 << 3
-_INFO = 6
-_ERR = 3
 #: Of one crontab; `crontabx status` shows all of them.
 _ERRORS_SHOWN = 20
+#: Of Debian's errors, those that are about the file and not one line of it.
+_OF_THE_FILE = ("missing newline", "crontab must not")
 _UNPRINTABLE = re.compile(rb"[^\x20-\x7e]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -64,35 +64,6 @@ def stamp(at: float) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}{offset[:3]}:{offset[3:]}"
 
 
-class Syslog:
-    """/dev/log, facility cron. A syslog that is away or full loses lines, never time."""
-
-    def __init__(self, path: str = "/dev/log") -> None:
-        self._path = path
-        self._sock: socket.socket | None = None
-
-    def write(self, ident: str, pid: int, text: str, priority: int) -> None:
-        when = time.strftime("%b %e %H:%M:%S")
-        line = f"<{_FACILITY_CRON | priority}>{when} {ident}[{pid}]: {text}".encode("ascii", "replace")
-        for _attempt in (1, 2):  # the second, after syslog was restarted
-            try:
-                if self._sock is None:
-                    self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-                    self._sock.connect(self._path)
-                self._sock.send(line[:8192])
-            except BlockingIOError:
-                return
-            except OSError:
-                self.close()
-            else:
-                return
-
-    def close(self) -> None:
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How an attempt ended: raw wait `status`, or `detail` where the command never ran.
@@ -107,54 +78,113 @@ class Ending:
     detail: str = ""
 
 
+class Level(IntFlag):
+    """What of a job goes into syslog: the bits of `-L` of Debian's cron."""
+
+    START = 1
+    END = 2
+    FAILURE = 4
+    PID = 8
+
+
 class Log:
-    """Events to syslog or stderr, starts and ends to stdout (None where there is no foreground)."""
+    """Events to syslog or stderr, starts and ends to stdout (None where there is no foreground).
+
+    `level` counts under Debian's rules; cronie logs each start and each end. `debug` names what is told on
+    stderr beside that (-x).
+    """
 
     def __init__(
-        self, *, errors: Outlet, lines: Outlet | None, syslog: Syslog | None, as_json: bool, dialect: str
+        self,
+        *,
+        errors: Outlet,
+        lines: Outlet | None,
+        syslog: Syslog | None,
+        as_json: bool,
+        dialect: str,
+        level: int = Level.START,
+        debug: tuple[str, ...] = (),
     ) -> None:
         self._errors = errors
         self._lines = lines
         self._syslog = syslog
         self._json = as_json
         self._debian = dialect == "debian"
-        self._child_ident = "CRON" if self._debian else "CROND"
+        self._level = level if self._debian else Level.START | Level.END
+        self._debug = frozenset(debug)
 
-    def event(self, user: str, event: str, detail: str, *, error: str = "") -> None:
-        """Log `(USER) EVENT (DETAIL)`, with `: error` after it if there is one."""
+    def event(
+        self, user: str, event: str, detail: str, *, error: str = "", program: str = "", pid: int = 0
+    ) -> None:
+        """Log `(USER) EVENT (DETAIL)`, with `: error` after it if there is one.
+
+        `program` and `pid` are those of the process that it is about, if it is not the daemon.
+        """
         text = f"({printable(user)}) {event} ({printable(detail)})" + (f": {error}" if error else "")
-        self._write(text, _ERR if error else _INFO)
+        self._write(text, ERR if error else INFO, program=program, pid=pid)
 
-    def errors_of(self, table: TableText, errors: tuple[Problem, ...]) -> None:
-        """Log what is wrong with a crontab in the words of the dialect's own cron, and the line."""
+    def problems_of(self, table: TableText, label: str, problems: tuple[Problem, ...]) -> None:
+        """Log what is wrong with a crontab, named `label`, in the words of the dialect's own cron.
+
+        The line is added, since more is said than the first error.
+        """
+        if any(one.message == BAD_DELAY for one in problems):
+            self.event("CRON", "ERROR", BAD_DELAY)
+        errors = [one for one in problems if one.severity == "error"]
+        if self._debian:
+            self._debian_errors(table, label, errors)
+            return
         for problem in errors[:_ERRORS_SHOWN]:
-            place = f"{table.origin}, line {problem.line}"
-            if self._debian:
-                self.info(f"Error: {problem.message}; while reading {place}")
-            else:
-                self.event("CRON", problem.message, place)
-        if errors and self._debian:
-            self.event(table.owner, "ERROR", "Syntax error, this crontab file will be ignored")
+            if problem.hint == ONLY_PRIVILEGED:
+                self.event("CRON", "ERROR", ONLY_PRIVILEGED)
+            self.event("CRON", problem.message, f"{table.origin}, line {problem.line}")
+
+    def _debian_errors(self, table: TableText, label: str, errors: list[Problem]) -> None:
+        whole = next((one.message for one in errors if one.message.startswith(_OF_THE_FILE)), "")
+        place = table.origin if table.system else f"crontab for user {table.owner}"
+        for problem in errors[:_ERRORS_SHOWN]:
+            if problem.message != whole:
+                self.error(f"Error: {problem.message}; while reading {place}, line {problem.line}")
+        if errors:
+            reason = whole[:1].upper() + whole[1:] if whole.startswith("missing") else whole or "Syntax error"
+            self.event(label, "ERROR", f"{reason}, this crontab file will be ignored")
 
     def info(self, text: str) -> None:
-        self._write(printable(text), _INFO)
+        self._write(printable(text), INFO)
 
     def error(self, text: str) -> None:
-        self._write(printable(text), _ERR)
+        self._write(printable(text), ERR)
+
+    def debug(self, flag: str, text: str) -> None:
+        """Tell `text` on stderr if the debugging of `flag` was asked for."""
+        if flag in self._debug:
+            self._errors.write(f"{flag}: {shown(text)}\n")
 
     def command(self, user: str, pid: int, command: str) -> None:
         """Log the CMD event, as the job's process, as cron does."""
-        if self._syslog is not None:
-            self._syslog.write(
-                self._child_ident, pid, f"({printable(user)}) CMD ({printable(command)})", _INFO
-            )
+        if self._level & Level.START:
+            self._of_job(user, "CMD", pid, command)
 
-    def command_end(self, user: str, pid: int, command: str) -> None:
-        """Log the CMDEND event, which only cronie has."""
-        if self._syslog is not None and not self._debian:
-            self._syslog.write(
-                self._child_ident, pid, f"({printable(user)}) CMDEND ({printable(command)})", _INFO
-            )
+    def command_end(self, user: str, pid: int, command: str, status: int) -> None:
+        """Log that the command ended: cronie's CMDEND, Debian's END, and its words about a failure."""
+        if self._debian and self._level & Level.FAILURE and status:
+            self._in_syslog(f"(CRON) error (grandchild #{pid} {_of_grandchild(status)})", pid)
+        if self._level & Level.END:
+            self._of_job(user, "END" if self._debian else "CMDEND", pid, command)
+
+    def _of_job(self, user: str, event: str, pid: int, command: str) -> None:
+        prefix = f"[{pid}] " if self._debian and self._level & Level.PID else ""
+        self._in_syslog(f"({printable(user)}) {event} ({prefix}{printable(command)})", pid)
+
+    def _in_syslog(self, text: str, pid: int) -> None:
+        # The foreground has lines of its own about jobs.
+        if self._syslog is not None:
+            self._syslog.write(self.job_program, pid, text, INFO)
+
+    @property
+    def job_program(self) -> str:
+        """The name under which cron logs as a job's process."""
+        return "CRON" if self._debian else "CROND"
 
     def started(self, job: str, key: str, pid: int, at: float) -> None:
         """Tell on stdout that `job`'s attempt `key` started."""
@@ -208,16 +238,24 @@ class Log:
         if self._lines is not None:
             self._lines.write(json.dumps(values) + "\n")
 
-    def _write(self, text: str, priority: int) -> None:
+    def _write(self, text: str, priority: int, *, program: str = "", pid: int = 0) -> None:
+        pid = pid or os.getpid()
         if self._syslog is not None:
-            self._syslog.write("crond", os.getpid(), text, priority)
+            self._syslog.write(program or ("cron" if self._debian else "crond"), pid, text, priority)
         elif self._json:
-            level = "error" if priority == _ERR else "info"
+            level = "error" if priority == ERR else "info"
             self._errors.write(
                 json.dumps({"time": stamp(time.time()), "level": level, "message": text}) + "\n"
             )
         else:
-            self._errors.write(f"{stamp(time.time())} crond[{os.getpid()}]: {text}\n")
+            self._errors.write(f"{stamp(time.time())} {program or 'crond'}[{pid}]: {text}\n")
+
+
+def _of_grandchild(status: int) -> str:
+    """Return raw wait `status` in the words of Debian's cron."""
+    if os.WIFSIGNALED(status):
+        return f"terminated by signal {os.WTERMSIG(status)}" + ", dumped core" * os.WCOREDUMP(status)
+    return f"failed with exit status {os.WEXITSTATUS(status)}"
 
 
 def in_words(status: int) -> str:

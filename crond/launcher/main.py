@@ -24,7 +24,7 @@ from crond.launcher.boottime import boot_token, first_of_boot
 from crond.launcher.bounding import Bounding
 from crond.launcher.clients import Clients
 from crond.launcher.closing import Closing
-from crond.launcher.config import Config
+from crond.launcher.config import SYSLOG, Config
 from crond.launcher.descriptors import Opener
 from crond.launcher.detach import Detached, detach
 from crond.launcher.echo import Echo
@@ -33,7 +33,7 @@ from crond.launcher.folders import WrongFolder, make_folders
 from crond.launcher.launcher import Launcher
 from crond.launcher.listening import listen
 from crond.launcher.lock import Busy, Lock
-from crond.launcher.log import Ending, Log, Syslog
+from crond.launcher.log import Ending, Log
 from crond.launcher.loop import Loop
 from crond.launcher.notify import Supervisor
 from crond.launcher.outlet import Outlet
@@ -47,6 +47,7 @@ from crond.launcher.spool import Spool
 from crond.launcher.stopping import Stopping
 from crond.launcher.surroundings import Surroundings
 from crond.launcher.sweeps import Sweeps
+from crond.launcher.syslog import ERR, Syslog
 from crond.launcher.worker import (
     RECORDER,
     SCHEDULER,
@@ -118,6 +119,7 @@ class _Daemon:
             if config.mode == "host":
                 stay_in(config.spool)
             self._make_parts(account)
+            self._announce(lock)
             self._launcher.rescan()
             self._require_given_files()
         except (WrongFolder, OSError) as error:
@@ -271,10 +273,6 @@ class _Daemon:
                 signal.SIGTERM: self._closing.asked,
             }
         )
-        self._log.event("CRON", "STARTUP", VERSION)
-        if config.dialect == "cronie":
-            percent = int(random_delay_factor(self._seed) * 100)
-            self._log.event("CRON", "INFO", f"RANDOM_DELAY will be scaled with factor {percent}% if used.")
         rescan = Rescan(
             loop=self._loop,
             folders=self._spool.folders(),
@@ -282,10 +280,14 @@ class _Daemon:
             look=self._look,
             each_minute=self._accounts.forget,
         )
-        if rescan.watching:
-            self._log.event("CRON", "INFO", "running with inotify support")
-        if config.reboot_marker is not None:
-            self._log.event("CRON", "INFO", _about_reboot(config.dialect, first=self._hello.reboot))
+        if config.dialect == "cronie":
+            if rescan.watching:
+                self._log.event("CRON", "INFO", "running with inotify support")
+            else:
+                self._log.event("CRON", "No inotify - daemon runs with -i or -c option", "")
+        about_reboot = _about_reboot(config.dialect, first=self._hello.reboot)
+        if config.reboot_marker is not None and about_reboot:
+            self._log.event("CRON", "INFO", about_reboot)
         self._launcher.scheduler = self._scheduler
         # What lives now lives for good: the collector must not touch its pages, which a fork shares.
         gc.collect()
@@ -295,6 +297,18 @@ class _Daemon:
             self._recorder.start()
         self._supervisor.ready()
         self._loop.after(0.0, self._parse)
+
+    def _announce(self, lock: Lock) -> None:
+        """Log the start, in cron's words."""
+        config = self._config
+        if config.dialect == "debian":
+            if config.pid_file is not None:
+                self._log.event("CRON", "INFO", f"pidfile fd = {lock.fileno()}")
+            self._log.event("CRON", "STARTUP", VERSION if config.foreground else "fork ok")
+        else:
+            self._log.event("CRON", "STARTUP", VERSION)
+            percent = int(random_delay_factor(self._seed) * 100)
+            self._log.event("CRON", "INFO", f"RANDOM_DELAY will be scaled with factor {percent}% if used.")
 
     def _end(self, lock: Lock) -> None:
         outlets = [outlet for outlet in (self._lines, self._errors) if outlet is not None]
@@ -349,20 +363,23 @@ def _lock(config: Config) -> Lock:
         if config.pid_file is None:
             raise StartFailed(f"{config.state} is in use by the crond with pid {busy.pid or '?'}") from None
         text = f"can't lock {busy.path}, otherpid may be {busy.pid or '0'}: {os.strerror(11)}"
-        Syslog().write("crond", os.getpid(), f"(CRON) DEATH ({text})", 3)
+        program = "cron" if config.dialect == "debian" else "crond"
+        Syslog(config.syslog or SYSLOG).write(program, os.getpid(), f"(CRON) DEATH ({text})", ERR)
         raise StartFailed(text) from None
 
 
 def _log(config: Config, loop: Loop) -> tuple[Outlet, Outlet | None, Log]:
     # In the background everything goes to syslog, and the terminal must not be kept open.
     errors = Outlet(2 if config.foreground else os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), loop)
-    lines = Outlet(1, loop) if config.foreground else None
+    lines = Outlet(1, loop) if config.foreground and config.syslog is None else None
     log = Log(
         errors=errors,
         lines=lines,
-        syslog=Syslog() if config.syslog else None,
+        syslog=Syslog(config.syslog) if config.syslog else None,
         as_json=config.log_format == "json",
         dialect=config.dialect,
+        level=config.log_level,
+        debug=config.debug,
     )
     return errors, lines, log
 
@@ -380,10 +397,10 @@ def _hello(config: Config, seed: int) -> Hello:
 
 
 def _about_reboot(dialect: str, *, first: bool) -> str:
-    """Return cron's words about `@reboot` jobs."""
+    """Return cron's words about `@reboot` jobs; cronie has none where they run."""
     if dialect == "debian":
         return "Running @reboot jobs" if first else "Skipping @reboot jobs -- not system startup"
-    return "@reboot jobs will be run now" if first else "@reboot jobs will be run at computer's startup."
+    return "" if first else "@reboot jobs will be run at computer's startup."
 
 
 def _seed() -> int:

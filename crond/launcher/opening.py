@@ -29,13 +29,14 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a crontab is expected. `label` is its name in cron's log."""
+    """Where a crontab is expected. `label` is its name in cron's log, `path` its path there."""
 
     origin: str
     kind: Kind
     owner: str
     uid: int
     label: str
+    path: str
 
 
 class RefusedFile(Exception):

@@ -29,6 +29,9 @@ Identity: TypeAlias = "tuple[int, int, int, int, int]"
 
 STDIN = "-"
 _DEBIAN_SYSTEM_NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+#: With -l: as the Linux Standard Base names files there, and without dpkg's leftovers.
+_LSB_NAME = re.compile(r"(?:_?(?:[a-z0-9_.]+-)+[a-z0-9]+)|(?:[a-z0-9][a-z0-9-]*)", re.ASCII)
+_LSB_LEFTOVER = re.compile(r"[a-z0-9-].*dpkg-(?:old|dist)", re.ASCII)
 _CRONIE_IGNORED = ("~", ".rpmsave", ".rpmorig", ".rpmnew")
 #: A file written within one tick of the kernel's clock may be written again without a new time.
 _TICK_NS = 50_000_000
@@ -105,13 +108,12 @@ class Spool:
         config = self._config
         if config.mode == "files":
             for origin in config.files:
-                yield Place(origin, Kind.GIVEN, self._own.name, self._own.uid, self._own.name)
+                yield Place(origin, Kind.GIVEN, self._own.name, self._own.uid, self._own.name, origin)
             return
-        yield Place(config.system_crontab, Kind.SYSTEM, "root", 0, "*system*")
+        yield self._system_place(config.system_crontab)
         for name in self._names(config.cron_d):
             if self._obeys_system_name(name):
-                label = f"*system*{name}" if config.dialect == "debian" else "*system*"
-                yield Place(os.path.join(config.cron_d, name), Kind.SYSTEM, "root", 0, label)
+                yield self._system_place(os.path.join(config.cron_d, name))
         if config.cluster and not self._chosen_host():
             return
         for name in self._names(config.spool):
@@ -120,7 +122,22 @@ class Spool:
             account = self._accounts.named(name)
             # -1: nobody's, see `_look`.
             uid = account.uid if account is not None else -1
-            yield Place(os.path.join(config.spool, name), Kind.USER, name, uid, name)
+            path = origin = os.path.join(config.spool, name)
+            if config.dialect == "debian":  # which names it from the folder above
+                path = os.path.join(os.path.basename(config.spool), name)
+            yield Place(origin, Kind.USER, name, uid, name, path)
+
+    def _system_place(self, origin: str) -> Place:
+        return Place(origin, Kind.SYSTEM, "root", 0, self._system_label(origin), origin)
+
+    def _system_label(self, origin: str) -> str:
+        if self._config.dialect == "debian" and origin != self._config.system_crontab:
+            return f"*system*{os.path.basename(origin)}"
+        return "*system*"
+
+    def label(self, table: TableText) -> str:
+        """Return the name of `table` in cron's log."""
+        return self._system_label(table.origin) if table.system else table.owner
 
     def _names(self, folder: str) -> list[str]:
         try:
@@ -134,6 +151,8 @@ class Spool:
         return sorted(names)
 
     def _obeys_system_name(self, name: str) -> bool:
+        if self._config.lsb_names:
+            return bool(_LSB_NAME.fullmatch(name)) and not _LSB_LEFTOVER.fullmatch(name)
         if self._config.dialect == "debian":
             return _DEBIAN_SYSTEM_NAME.fullmatch(name) is not None
         return _obeyed_by_cronie(name)
@@ -207,7 +226,7 @@ class Spool:
         self._held[place.origin] = _Held(table, identity)
         self._versions[table.version] = table
         if reload:
-            self._log.event(place.label, "RELOAD", place.origin)
+            self._log.event(place.label, "RELOAD", place.path)
         return table
 
     def _look_at_stdin(self, place: Place) -> Change | None:
@@ -226,7 +245,7 @@ class Spool:
         if refused.word.startswith("ORPHAN"):
             self._log.event(place.label, "ORPHAN", "no passwd entry")
         else:
-            self._log.event(place.label, refused.word, place.origin, error=refused.error)
+            self._log.event(place.label, refused.word, place.path, error=refused.error)
         return fact
 
     def _gone(self, origin: str) -> TableGone:

@@ -1,12 +1,12 @@
 """The launcher's own parse of the tables it holds: which command and which user an entry means.
 
-Owns the parsed entries, one parse per version, and keeps of the errors what the log is to say. Whatever
+Owns the parsed entries, one parse per version, and tells what of their problems the log is to say. Whatever
 the scheduler thinks a table says, this is what runs. Called by programs.
 """
 
 from __future__ import annotations
 
-from crond.model.crontab import Problem, parse_crontab
+from crond.model.crontab import BAD_DELAY, Problem, parse_crontab
 from crond.model.entry import Entry
 from crond.model.messages import TableText
 
@@ -30,7 +30,7 @@ class Tables:
         return table.version in self._entries
 
     def parse(self, table: TableText) -> tuple[Problem, ...]:
-        """Parse `table`, return its errors. Best when nothing is due: 10,000 lines take 0.2 s."""
+        """Parse `table`, return what cron would log. Best when nothing is due: 10,000 lines take 0.2 s."""
         parsed = parse_crontab(
             table.text,
             system=table.system,
@@ -40,7 +40,11 @@ class Tables:
             seed=table.seed,
         )
         self._entries[table.version] = parsed.entries
-        return parsed.errors
+        return tuple(
+            problem
+            for problem in parsed.problems
+            if problem.severity == "error" or problem.message == BAD_DELAY
+        )
 
     def keep_only(self, versions: set[int]) -> None:
         """Forget the entries of all other versions."""

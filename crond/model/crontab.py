@@ -41,6 +41,10 @@ _GARBAGE_LIMIT = 32768
 #: Not cron's: a file of nothing but bad lines would keep the daemon from everybody else's for a minute.
 _ERROR_LIMIT = 10000
 
+#: Messages and hints that cron's log has lines of its own for.
+BAD_DELAY = "bad value of RANDOM_DELAY"
+ONLY_PRIVILEGED = "Only privileged user can disable logging"
+
 Severity = Literal["error", "warning"]
 
 
@@ -197,7 +201,7 @@ class _Reader:
         silent = line[at] == "-" and self._dialect is Dialect.CRONIE
         if silent:
             if not self._may_silence:
-                raise _BadLine(at + 1, "bad option", "only root's crontab may begin a line with -")
+                raise _BadLine(at + 1, "bad option", ONLY_PRIVILEGED)
             at += 1
         schedule, at = self._special(line, at) if line[at : at + 1] == "@" else self._fields(number, line, at)
         if line[at : at + 1] == "*" and not (self._system and self._dialect is Dialect.DEBIAN):
@@ -269,7 +273,8 @@ class _Reader:
             raise _BadLine(at + 1, "bad username")
         if not user or end == len(line):
             raise _BadLine(at + 1, "bad command", "a system crontab has a user before the command")
-        return user, _skip(line, end)
+        # Debian's cron takes one blank off; what follows is the command's, and so in the log and in mail.
+        return user, min(end + 1, len(line)) if debian else _skip(line, end)
 
     def _options(self, line: str, at: int) -> tuple[bool, int]:
         if self._dialect is Dialect.DEBIAN or line[at : at + 1] != "-":
@@ -308,7 +313,7 @@ class _Reader:
         length = next((i for i, c in enumerate(digits) if c not in "0123456789"), len(digits))
         delay = sign * int(digits[: min(length, 9)] or "0")
         if not 0 <= delay <= 1440:
-            self._warn(number, 1, "bad value of RANDOM_DELAY", "minutes, from 0 to 1440")
+            self._warn(number, 1, BAD_DELAY, "minutes, from 0 to 1440")
             return 0
         return delay
 

@@ -121,9 +121,10 @@ def test_flags_may_stand_between_files(launched: list[Config], crontab: str, tmp
         (["-p"], {"permit_any": True}),
         (["-i"], {"watch": False}),
         (["-P"], {"inherit_path": True}),
-        (["-x", "test"], {"execute": False}),
-        (["-x", "sch,test,misc"], {"execute": False}),
-        (["-x", "sch"], {}),
+        (["-x", "test"], {"execute": False, "debug": ["test"]}),
+        (["-x", "sch,test,misc"], {"execute": False, "debug": ["sch", "test", "misc"]}),
+        (["-x", "sch"], {"debug": ["sch"]}),
+        (["--syslog"], {"syslog": "/dev/log"}),
         (["-fiP"], {"watch": False, "inherit_path": True}),
         (["-m", "off"], {}),
         (["-s"], {}),
@@ -167,7 +168,7 @@ def test_host_mode(launched: list[Config], dialect: str, spool: str, marker: str
         pid_file="/run/crond.pid",
         reboot_marker=marker,
         foreground=False,
-        syslog=True,
+        syslog="/dev/log",
         settings=daemon.SETTINGS_FILE,  # type: ignore[attr-defined] # the fixture's own
     )
 
@@ -289,9 +290,10 @@ def test_clean_env_is_for_files(capsys: pytest.CaptureFixture[str]) -> None:
         (["-m", "/bin/mailer"], "crond: -m /bin/mailer: mail is not delivered"),
         (["-m", "off"], ""),
         (["-x", "test"], ""),
-        (["-x", "sch"], "crond: -x: "),
-        (["-l", "--dialect", "debian"], "crond: -l: "),
-        (["-L", "5", "--dialect", "debian"], "crond: -L 5: "),
+        (["-x", "sch,load,proc"], ""),
+        (["-x", "sch,bit"], "crond: -x bit: "),
+        (["-l", "--dialect", "debian"], ""),
+        (["-L", "5", "--dialect", "debian"], ""),
     ],
 )
 def test_warned(

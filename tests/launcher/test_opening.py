@@ -65,7 +65,7 @@ def owned(uid: int, make: Callable[[Path], None] = regular) -> Callable[[Path], 
 
 
 def word(path: Path, kind: Kind, dialect: str, *, permit_any: bool = False) -> str:
-    place = Place(str(path), kind, "u", USER if kind is Kind.USER else 0, "u")
+    place = Place(str(path), kind, "u", USER if kind is Kind.USER else 0, "u", str(path))
     try:
         fd, _ = open_table(place, dialect=dialect, permit_any=permit_any)
     except RefusedFile as refused:
@@ -161,7 +161,7 @@ def test_a_user_table_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("crond.launcher.opening.USER_LIMIT", 10)
     path = tmp_path / "u"
     regular(path)
-    place = Place(str(path), Kind.USER, "u", USER, "u")
+    place = Place(str(path), Kind.USER, "u", USER, "u", str(path))
     fd, _ = open_table(place, dialect="cronie", permit_any=False)
     try:
         with pytest.raises(RefusedFile, match="TOO LONG"):

@@ -93,7 +93,9 @@ def test_a_spoilt_file_is_refused_with_crons_word_and_works_once_mended(
         spoilt.rename(origin)
         reported = reasons(crond, origin, word)
         assert reported == [word], spoil.__name__
-        logged = f"({people.ann.pw_name}) {word} ({origin})"
+        # Debian's cron names a crontab from the folder of the spool on.
+        path = origin if dialect == "cronie" else f"spool/{people.ann.pw_name}"
+        logged = f"({people.ann.pw_name}) {word} ({path})"
         crond.line(
             logged,
             count=1 + [w for _, w in (CRONIE if dialect == "cronie" else DEBIAN)][: number - 1].count(word),
