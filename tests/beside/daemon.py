@@ -24,13 +24,14 @@ def main() -> int:
     site, faketime, start, began, factor, *flags = sys.argv[1:]
     sys.path.insert(0, site)
     from crond.cli.daemon import config_for, parser
+    from crond.launcher.config import SYSLOG
     from crond.launcher.main import run
     from crond.launcher.worker import scheduler_arguments
     from crond.settings import read_settings
 
     options = parser().parse_args(flags)
     config = config_for(options, read_settings(options.settings, required=True))
-    config = dataclasses.replace(config, syslog=True)
+    config = dataclasses.replace(config, syslog=SYSLOG)
     python, isolated, code, _boot, *told = scheduler_arguments(config)
     clocked = [python, "-I", "-S", faketime, start, began, factor]
     return run(config, scheduler=[*clocked, python, isolated, code, _SCHEDULER.format(factor=factor), *told])
