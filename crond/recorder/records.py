@@ -56,7 +56,7 @@ def record_of(line: bytes) -> Record | None:
             return _interval(*values)
         if kind == "crontab":
             return _crontab(*values)
-    except (TypeError, KeyError, IndexError, RecursionError, AttributeError) as error:
+    except (TypeError, KeyError, IndexError, RecursionError, AttributeError, OverflowError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
     return None
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crond.recorder.feed import Batch, Feed, Position, made_token, token_of
@@ -149,6 +149,7 @@ json_values = st.recursive(
 )
 
 
+@example("uid", float("inf"))
 @given(st.sampled_from(sorted(run(1)[1])), json_values)
 def test_any_value_anywhere_is_a_record_or_an_error(key: str, value: object) -> None:
     """A run with one wrong value is read, or refused as broken; nothing else is raised."""
