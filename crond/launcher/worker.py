@@ -68,7 +68,7 @@ def scheduler_arguments(config: Config) -> list[str]:
     told = {
         "journal": os.path.join(config.state, "scheduler"),
         "mode": config.mode,
-        "heartbeat": config.heartbeat_timeout / 3,
+        "heartbeat": _beat(config),
         "recorder": config.recorder,
     }
     return _command_line("scheduler", config, told)
@@ -80,9 +80,17 @@ def recorder_arguments(config: Config) -> list[str]:
         "journal": os.path.join(config.state, "scheduler"),
         "history": os.path.join(config.state, "history"),
         "settings": config.settings,
-        "heartbeat": config.heartbeat_timeout / 3,
+        "heartbeat": _beat(config),
     }
     return _command_line("recorder", config, told)
+
+
+def _beat(config: Config) -> float:
+    """Return how often a worker says that it lives, in seconds.
+
+    That is each minute, when the scheduler wakes anyway: more often would only keep an idle machine awake.
+    """
+    return config.heartbeat_timeout * 2 / 3
 
 
 def _command_line(name: str, config: Config, told: dict[str, Any]) -> list[str]:

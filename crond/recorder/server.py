@@ -72,7 +72,8 @@ class Server:
                 if now - beaten >= self._heartbeat / 2:
                     beaten = now
                     self._wire.send(Heartbeat())
-                self._turn(min(self._heartbeat / 2, 1.0 if self._clients else 3600.0))
+                wait = beaten + self._heartbeat - now
+                self._turn(min(wait, 1.0) if self._clients else wait)
             except (LinkClosed, BadMessage):
                 return  # the launcher ended, or gave us up
 

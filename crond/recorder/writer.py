@@ -24,8 +24,9 @@ from crond.recorder.prune import Keep, prune
 from crond.recorder.schema import HEAD
 from crond.recorder.store import Store
 
-#: Seconds between two looks at the journal.
-LOOK = 0.5
+#: Seconds between two looks at the journal; while nothing comes they double, up to the second. Whoever asks
+#: for the history has it read at once (`Writer.catch_up`).
+LOOK, LONGEST_LOOK = 0.5, 30.0
 _PAUSE, _LONGEST_PAUSE, _PAUSE_NEWER = 0.25, 5.0, 30.0
 _PRUNE_EACH = 3600.0
 _DAY = 86400.0
@@ -124,11 +125,13 @@ class Writer:
     # --- the thread --------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        look = LOOK
         while not self._stopping:
             try:
                 if self._turn():
+                    look = LOOK
                     continue
-                wait = LOOK
+                wait, look = look, min(LONGEST_LOOK, look * 2)
             except NewerSchema as error:
                 wait = self._give_up(State.NEWER, str(error), _PAUSE_NEWER)
             except (SQLAlchemyError, OSError, BadDatabase) as error:

@@ -69,7 +69,7 @@ def test_it_is_told_where_things_are(daemon: Callable[..., Daemon], folder: Path
         "journal": str(state / "scheduler"),
         "history": str(state / "history"),
         "settings": "/etc/x.toml",
-        "heartbeat": 30.0,
+        "heartbeat": 60.0,
     }
     assert session == pid
     assert (state / "history").stat().st_mode & 0o7777 == 0o700
