@@ -104,6 +104,17 @@ KNOWN = (
     ),
     Known(
         "log line",
+        "crond names the line of an error, and each error; Debian's cron the first one, without its line",
+        subject=r"Error: .*; while reading .*",
+    ),
+    Known(
+        "log line",
+        "in the foreground crond says that it is up, and Debian's cron only what becomes of @reboot",
+        subject=r"\(CRON\) STARTUP \(.*\)",
+        holds=_only_ours,
+    ),
+    Known(
+        "log line",
         "the number of the pid file's descriptor means nothing in another program",
         subject=r"\(CRON\) INFO \(pidfile fd = \d+\)",
     ),

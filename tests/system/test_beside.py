@@ -14,8 +14,8 @@ from tests.beside.course import WINDOWS, NotHere, require, run
 from tests.beside.report import report, unexplained
 from tests.system.ground import Ground
 
-#: Mails and log lines are not yet alike.
-PENDING = {"mail", "log line", "log program"}
+#: Mails are not yet alike.
+PENDING = {"mail"}
 
 
 @pytest.mark.root
