@@ -149,6 +149,7 @@ def _keep_house(alice: Morning) -> None:
     alice.until(("db", "status"), "up to date", user="root")
     alice.run("db", "status", user="root")
     alice.run("metrics", lines=12)
+    alice.run("completion", "bash", lines=3)
 
 
 def page(ground: Ground) -> str:

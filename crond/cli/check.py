@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from crond.cli.completion import files
 from crond.cli.failure import Failure, Status
 from crond.cli.format import wants_colour
 from crond.cli.options import dialect_option, json_option, show_json, system_option
@@ -21,7 +22,7 @@ _INVALID = "Invalid crontab file. Syntax issues were found."
 
 
 @click.command(short_help="Check crontabs and show every problem.")
-@click.argument("files", metavar="FILE...", nargs=-1)
+@click.argument("files", metavar="FILE...", nargs=-1, shell_complete=files)
 @system_option
 @dialect_option
 @json_option

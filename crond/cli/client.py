@@ -94,14 +94,14 @@ class Reply:
 class Connection:
     """One request to one daemon, and its answers. Use as a context manager."""
 
-    def __init__(self, place: Place, name: str) -> None:
+    def __init__(self, place: Place, name: str, *, patience: float = PATIENCE) -> None:
         self.path = place.socket(name)
         self._reader = FrameReader(LARGE_FRAME)
         self._payloads: list[bytes] = []
         self._arrived: int | None = None
         self._descriptors: list[int] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(patience)
         try:
             _connect(self._socket, self.path)
         except OSError as error:

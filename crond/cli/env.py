@@ -15,6 +15,7 @@ import click
 
 from crond.cli.becoming import enter
 from crond.cli.client import find_place
+from crond.cli.completion import jobs
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
 from crond.cli.options import json_option, show_json
@@ -36,7 +37,7 @@ _INTERACTIVE = {
 
 
 @click.command(short_help="Show the exact environment of a job.")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.option("-0", "--null", is_flag=True, help="End each NAME=value with a NUL, and quote nothing.")
 @json_option
 @click.pass_obj
@@ -77,7 +78,7 @@ def _write(data: bytes) -> None:
 
 
 @click.command(short_help="Open a shell in the exact environment of a job.")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.option("-c", "command", metavar="COMMAND", help="Run COMMAND as the job's own would be, and end.")
 @click.pass_context
 def shell(context: click.Context, *, job: str, command: str | None) -> None:

@@ -18,6 +18,7 @@ import click
 from crond.cli.answers import list_of, read_job, read_next
 from crond.cli.check import show_problems
 from crond.cli.client import ask_once, find_place
+from crond.cli.completion import files_and_jobs
 from crond.cli.failure import Failure, Status
 from crond.cli.format import counted, fit, printable, screen_width
 from crond.cli.options import dialect_option, json_option, show_json, system_option, timezone_option
@@ -50,7 +51,9 @@ class Explained:
 
 
 @click.command(short_help="Say in words when a schedule is due.")
-@click.argument("target", metavar="SCHEDULE|LINE|FILE|JOB", nargs=-1, required=True)
+@click.argument(
+    "target", metavar="SCHEDULE|LINE|FILE|JOB", nargs=-1, required=True, shell_complete=files_and_jobs
+)
 @click.option(
     "-n",
     "--count",

@@ -13,6 +13,7 @@ import click
 
 from crond.cli.answers import RunSeen, list_of, read_run
 from crond.cli.client import find_place
+from crond.cli.completion import jobs, runs
 from crond.cli.describe import OUTCOME, brief, signal_name, standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, duration, fit, screen_width, show_table, size
@@ -27,7 +28,7 @@ _OUTCOMES = [outcome.value.replace("_", "-") for outcome in Outcome]
 
 
 @click.command(short_help="Show past runs: the last, the failed, the slowest.")
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=jobs)
 @click.option(
     "--outcome",
     "outcomes",
@@ -142,7 +143,7 @@ def lasted(run: RunSeen, now: datetime) -> str:
 
 
 @click.command(short_help="Show all that is known of one run.")
-@click.argument("run")
+@click.argument("run", shell_complete=runs)
 @json_option
 @click.pass_obj
 def show(state: str | None, *, run: str, as_json: bool) -> None:

@@ -21,6 +21,7 @@ from crond.cli.answers import (
     run_at,
 )
 from crond.cli.client import SCHEDULER, Connection, Place, Reply, ask_once, find_place
+from crond.cli.completion import jobs, jobs_and_runs
 from crond.cli.describe import OUTCOME, brief, exit_status, standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, printable, show_table
@@ -91,7 +92,7 @@ def _job_row(job: JobSeen, now: datetime) -> list[Cell]:
 
 
 @click.command(short_help="Start a run of a job now.")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.option("-w", "--wait", is_flag=True, help="Wait for its end; exit as the job did.")
 @json_option
 @click.pass_context
@@ -134,7 +135,7 @@ def _awaited(scheduler: Connection, seen: RunSeen, *, quiet: bool) -> Reply:
 
 
 @click.command(short_help="Stop what runs of a job, or one run.")
-@click.argument("target", metavar="JOB|RUN|ATTEMPT")
+@click.argument("target", metavar="JOB|RUN|ATTEMPT", shell_complete=jobs_and_runs)
 @json_option
 @click.pass_obj
 def stop(state: str | None, *, target: str, as_json: bool) -> None:

@@ -17,6 +17,7 @@ import click
 
 from crond.cli.answers import BadAnswer, RunSeen, list_of, number_of, read_run, run_at
 from crond.cli.client import LAUNCHER, RECORDER, Connection, Place, Refused, Reply, ask_once, find_place
+from crond.cli.completion import jobs_and_runs
 from crond.cli.describe import standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
@@ -116,7 +117,7 @@ class JsonSink:
 
 
 @click.command(short_help="Show the output of a run.")
-@click.argument("target", metavar="[JOB|RUN|ATTEMPT]", required=False)
+@click.argument("target", metavar="[JOB|RUN|ATTEMPT]", required=False, shell_complete=jobs_and_runs)
 @click.option("-f", "--follow", is_flag=True, help="Go on while it runs, until it ends.")
 @click.option(
     "--attempt", type=click.IntRange(min=1), metavar="N", help="The Nth attempt of the run, not the last."

@@ -10,10 +10,14 @@ import os
 import signal
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from crond.cli.failure import Failure, Status
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 #: As crond.cli.edit's USER, which is not imported for a word.
 _USER = "crond.user"
@@ -43,6 +47,7 @@ VERBS = {
     "versions": ("crond.cli.versions", "versions"),
     "diff": ("crond.cli.versions", "diff"),
     "restore": ("crond.cli.versions", "restore"),
+    "completion": ("crond.cli.completion", "completion"),
 }
 
 
@@ -52,6 +57,15 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the verbs in the order of VERBS."""
         return list(VERBS)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer verbs and options, and files to install; no verb's file is imported for its help."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        verbs = [CompletionItem(verb) for verb in VERBS if verb.startswith(incomplete)]
+        return verbs or [CompletionItem(incomplete, type="file")]
 
     def get_command(
         self,

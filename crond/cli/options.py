@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from crond.cli.completion import zones
+
 #: Every verb has it. The objects are described in docs/reference/json.md.
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
@@ -29,7 +31,10 @@ dialect_option = click.option(
 )
 
 timezone_option = click.option(
-    "--timezone", metavar="TZ", help="The zone, such as Asia/Seoul; without it, this machine's."
+    "--timezone",
+    metavar="TZ",
+    shell_complete=zones,
+    help="The zone, such as Asia/Seoul; without it, this machine's.",
 )
 
 

@@ -17,6 +17,7 @@ import click
 from crond.cli.answers import list_of, read_next
 from crond.cli.check import show_problems
 from crond.cli.client import ask_once, find_place
+from crond.cli.completion import files, files_and_jobs
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, fit, printable, screen_width, show_table
 from crond.cli.options import dialect_option, json_option, show_json, system_option, timezone_option
@@ -32,7 +33,7 @@ _DAY = timedelta(days=1)
 
 
 @click.command("next", short_help="Show what comes next, of a file or of the daemon's jobs.")
-@click.argument("target", metavar="[FILE|JOB]", required=False)
+@click.argument("target", metavar="[FILE|JOB]", required=False, shell_complete=files_and_jobs)
 @click.option(
     "-n",
     "--count",
@@ -116,7 +117,7 @@ def _next_of_file(source: Source, count: int, after: datetime, zone: tzinfo | No
 
 
 @click.command(short_help="Show what a daemon would start in a span of time.")
-@click.argument("file")
+@click.argument("file", shell_complete=files)
 @click.option(
     "--from", "begin", metavar="TIME", default="now", help="When the daemon comes up; without it, now."
 )

@@ -12,6 +12,7 @@ import click
 
 from crond.cli.answers import BadAnswer, list_of, object_of
 from crond.cli.client import find_place
+from crond.cli.completion import jobs
 from crond.cli.failure import Failure, Status
 from crond.cli.format import (
     Cell,
@@ -37,7 +38,7 @@ _LABEL = 13
 
 
 @click.command(short_help="Show how often jobs ran, how it ended and how long it took.")
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=jobs)
 @click.option("--since", metavar="TIME", help="Only runs that began at TIME or later.")
 @click.option("--until", metavar="TIME", help="Only runs that began before TIME.")
 @click.option(

@@ -16,6 +16,7 @@ import click
 
 from crond.cli.answers import NextSeen, RunSeen, list_of, moment_of, read_next
 from crond.cli.client import Place, Refused, ask_once, find_place
+from crond.cli.completion import jobs
 from crond.cli.describe import brief
 from crond.cli.explanation import TOLD, Dues, Explanation, explain
 from crond.cli.failure import Failure, Status
@@ -39,7 +40,7 @@ _BACK = [timedelta(seconds=90), *(timedelta(hours=2 * 4**n) for n in range(8)), 
 
 
 @click.command(short_help="Say why a job ran or did not run, and how it ended.")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.argument("instant", nargs=-1)
 @json_option
 @click.pass_obj

@@ -164,6 +164,8 @@ class Control:
     ) -> dict[str, Any]:
         if verb == "list":
             return views.job_list([self._job(views, arguments["job"])] if "job" in arguments else None)
+        if verb == "names":
+            return {"names": [job.id for job in views.jobs()]}
         if verb == "job":
             job = self._job(views, arguments.get("job", ""))
             return {"job": job.id, "table": job.version, "entry": job.index}

@@ -1,0 +1,116 @@
+"""The verb `completion`, and what the shells are offered for jobs, runs and files.
+
+click speaks with the shells; the names come from the scheduler, which is asked briefly. Whatever goes wrong
+offers nothing: a shell that waits, or shows an error, at the Tab key is worse. The verbs name these functions
+for their arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crond.cli.failure import Failure
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+SHELLS = ("bash", "zsh", "fish")
+#: click's name for the variable in which a shell asks.
+VARIABLE = "_CRONTABX_COMPLETE"
+#: Seconds that the scheduler is given.
+_PATIENCE = 0.7
+_RUNS = "50"
+
+
+@click.command(short_help="Print what completes crontabx in your shell.")
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completion(context: click.Context, *, shell: str) -> None:
+    """Print the script with which SHELL completes verbs, options, and the names of jobs and runs.
+
+    Put into ~/.bashrc: eval "$(crontabx completion bash)"; into ~/.zshrc, after compinit, the same with zsh;
+    into ~/.config/fish/config.fish: crontabx completion fish | source.
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None, shell
+    click.echo(kind(context.find_root().command, {}, "crontabx", VARIABLE).source())
+
+
+def jobs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the jobs: by name, or by OWNER/NAME where that is begun or the name alone says too little."""
+    ids = [job for job in _asked(context, "names").get("names", []) if isinstance(job, str)]
+    names = [job.partition("/")[2] for job in ids]
+    told = [
+        job if "/" in incomplete or names.count(name) > 1 else name
+        for job, name in zip(ids, names, strict=True)
+    ]
+    return _items((name, None) for name in told if name.startswith(incomplete))
+
+
+def runs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the runs that the scheduler remembers, newest first, with the job of each."""
+    held = _asked(context, "runs", count=_RUNS).get("runs", [])
+    told = [(run.get("id"), run.get("job")) for run in held if isinstance(run, dict)]
+    return _items((run, str(job)) for run, job in told if isinstance(run, str) and run.startswith(incomplete))
+
+
+def jobs_and_runs(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer both; runs only once one is begun, since nobody knows an id by heart."""
+    found = jobs(context, parameter, incomplete)
+    return found + (runs(context, parameter, incomplete) if incomplete else [])
+
+
+def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell offer files."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def files_and_jobs(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer jobs, and let the shell offer files where no job fits."""
+    # First the files: bash forgets what it was offered before them.
+    return files(context, parameter, incomplete) + jobs(context, parameter, incomplete)
+
+
+def zones(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer time zones."""
+    from zoneinfo import available_timezones
+
+    return _items((zone, None) for zone in sorted(available_timezones()) if zone.startswith(incomplete))
+
+
+def _items(offers: Iterable[tuple[str, str | None]]) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    # What a shell would not take as one plain word is none of our names.
+    plain = (
+        (value, text)
+        for value, text in offers
+        if value.isascii() and value.isprintable() and " " not in value
+    )
+    return [CompletionItem(value, help=text) for value, text in plain]
+
+
+def _asked(context: click.Context, verb: str, **arguments: str) -> dict[str, Any]:
+    """What the scheduler says to `verb`, an empty answer if it does not say it at once."""
+    from crond.cli.client import SCHEDULER, Connection, find_place
+
+    try:
+        with Connection(
+            find_place(context.find_root().params.get("state")), SCHEDULER, patience=_PATIENCE
+        ) as scheduler:
+            scheduler.begin(verb, **arguments)
+            reply = scheduler.poll(_PATIENCE)
+    except Failure:
+        return {}
+    return {} if reply is None else reply.body
