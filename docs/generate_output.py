@@ -240,6 +240,8 @@ def masked(text: str) -> list[str]:
     text = re.sub(r"\b[0-9a-f]{16}\b|\b[0-9a-f]{14}\b", "ID", text)
     text = re.sub(r"[▁▂▃▄▅▆▇█]", "*", text)
     text = re.sub(r"\bCES?T\b", "CET", text)
+    # A whole duration first: `21 h` and `20 h 59 min` are the same once a day.
+    text = re.sub(r"\b\d[\d.]* (?:ms|s|min|h|d)\b(?: \d+ (?:s|min|h)\b)*", "0", text)
     text = re.sub(r"\b\d[\d.,:-]*(?: ?(?:(?:ms|s|min|h|d|days?|B|KB|MB|GB)\b|%))*(?: \d+)?", "0", text)
     answers = re.split(r"\n\n(?=    [$#] |#)", text)
     return [line for answer in answers for line in sorted(map(_closed_up, answer.splitlines())) if line]
