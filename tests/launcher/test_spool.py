@@ -43,7 +43,9 @@ def make(tmp_path: Path, accounts: Accounts) -> Scan:
     for name in ("cron.d", "spool"):
         (tmp_path / name).mkdir()
 
-    def spool(files: tuple[str, ...] = (), dialect: str = "cronie", seed: int = 1) -> Spool:
+    def spool(
+        files: tuple[str, ...] = (), dialect: str = "cronie", seed: int = 1, *, lsb_names: bool = False
+    ) -> Spool:
         config = Config(
             mode="files" if files else "host",
             package="",
@@ -51,6 +53,7 @@ def make(tmp_path: Path, accounts: Accounts) -> Scan:
             run="",
             files=files,
             dialect=dialect,
+            lsb_names=lsb_names,
             permit_any=True,
             system_crontab=str(tmp_path / "crontab"),
             cron_d=str(tmp_path / "cron.d"),
@@ -86,6 +89,15 @@ def test_names_in_cron_d(tmp_path: Path, make: Scan, dialect: str, obeyed: set[s
     for name in NAMES:
         (tmp_path / "cron.d" / name).write_text("")
     assert {os.path.basename(change.origin) for change in make(dialect=dialect).scan()} == obeyed
+
+
+def test_names_of_the_lsb(tmp_path: Path, make: Scan) -> None:
+    """-l of Debian's cron: assigned names, and those of a vendor with its dots; no capitals, no leftovers."""
+    obeyed = {"plain", "with-hyphen9", "_example.org-tool", "example.org-tool"}
+    for name in (*obeyed, "Capital", "under_score", "with.dot", "x.dpkg-old", "x.dpkg-dist", "-first"):
+        (tmp_path / "cron.d" / name).write_text("")
+    changes = make(dialect="debian", lsb_names=True).scan()
+    assert {os.path.basename(change.origin) for change in changes} == obeyed
 
 
 def test_an_orphan_is_obeyed_once_its_user_exists(
