@@ -14,6 +14,7 @@ from crond.cli.failure import Failure, Status
 from crond.model.messages import (
     NO_TEXT,
     TEXT_LIMIT,
+    ClusterHost,
     EditEnded,
     Fetch,
     Install,
@@ -100,6 +101,18 @@ def say_edit_ended(place: Place, user: str) -> None:
     """Tell cron's log that an edit is over. Raises Failure."""
     with Connection(place, LAUNCHER) as launcher:
         launcher.request(EditEnded(user))
+
+
+def cluster_host(place: Place) -> str:
+    """Return the name of the host that runs the users' crontabs in a cluster. Raises Failure."""
+    with Connection(place, LAUNCHER) as launcher:
+        return _word(launcher.request(ClusterHost("")).body, "host")
+
+
+def set_cluster_host(place: Place, name: str) -> None:
+    """Let the host `name` run them from now on; for root. Raises Failure."""
+    with Connection(place, LAUNCHER) as launcher:
+        launcher.request(ClusterHost(name))
 
 
 def findings_of(body: dict[str, Any]) -> tuple[list[Problem], int]:

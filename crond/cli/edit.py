@@ -1,8 +1,8 @@
 """crontab(1)'s own flags: install a file, -l, -r, -i, -e, for oneself or, as root, for -u USER.
 
 Owns the dialogues and the promise that an edit is never lost: whatever goes wrong, the text stays in a
-file whose name is told. What the daemon does is behind crontabs, the editor behind editor. Loaded by
-crond.cli.main.
+file whose name is told. What the daemon does is behind crontabs, the editor behind editor, what is said in
+words. Loaded by crond.cli.main, and by crontab for -e.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -21,19 +22,41 @@ from crond.cli.client import Place, Refused, find_place
 from crond.cli.crontabs import Fetched, Invalid
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
+from crond.cli.header import without_header
+from crond.cli.words import CRONTABX, Question, Words
 
 if TYPE_CHECKING:
     from crond.cli.editor import Copy
 
+_OVERWRITE = Question("Install your edit in its place? (y/n) ", "Please enter y or n: ")
 #: Where click's context keeps the account that the flag -u names.
 USER = "crond.user"
+
+
+class Report(Protocol):
+    """How the problems of a text that was installed, or was not, are shown."""
+
+    def accepted(self, file: str, text: bytes, findings: list[Any], count: int) -> None: ...
+
+    def refused(self, file: str, text: bytes, invalid: Invalid) -> None: ...
+
+
+class FullReport:
+    """Every problem with its line and a caret, as `check` does."""
+
+    def accepted(self, file: str, text: bytes, findings: list[Any], count: int) -> None:
+        show_findings(file, text, findings, count)
+
+    def refused(self, file: str, text: bytes, invalid: Invalid) -> None:
+        show_findings(file, text, invalid.findings, invalid.count)
+        click.echo(CRONTABX.invalid, err=True)
 
 
 def show(state: str | None, user: str) -> None:
     """Write the very bytes of the crontab to stdout (-l)."""
     found = crontabs.fetch(find_place(state), user, purpose="list")
     if found.text is None:
-        raise Failure(f"no crontab for {printable(found.user)}")
+        raise none_for(found, CRONTABX)
     sys.stdout.buffer.write(found.text)
     sys.stdout.buffer.flush()
 
@@ -47,8 +70,8 @@ def put(state: str | None, user: str, file: str) -> None:
     try:
         told = crontabs.install(find_place(state), user, text, origin=origin)
     except Invalid as invalid:
-        show_findings(file, text, invalid.findings, invalid.count)
-        raise
+        FullReport().refused(file, text, invalid)
+        raise click.exceptions.Exit(Status.FAILED) from None
     show_findings(file, text, *crontabs.findings_of(told))
 
 
@@ -58,8 +81,8 @@ def remove(state: str | None, user: str, *, ask: bool) -> None:
     if ask or (sys.stdin.isatty() and sys.stdout.isatty()):
         found = crontabs.fetch(place, user, purpose="compare")
         if found.text is None:
-            raise Failure(f"no crontab for {printable(found.user)}")
-        if not confirmed(f"crontabx: really delete {printable(found.user)}'s crontab? (y/n) "):
+            raise none_for(found, CRONTABX)
+        if not confirmed(CRONTABX.remove, user=printable(found.user)):
             return
     undo = crontabs.remove(place, user).get("undo")
     if type(undo) is int:
@@ -67,67 +90,104 @@ def remove(state: str | None, user: str, *, ask: bool) -> None:
         say(f"removed; to have it back: crontabx restore{option} {undo}")
 
 
-def edit(state: str | None, user: str) -> None:
-    """Let the user edit the crontab and install what comes of it (-e)."""
+def none_for(found: Fetched, words: Words) -> Failure:
+    """Return the failure for a crontab that is not there."""
+    return Failure(words.none.format(user=printable(found.user)), whole=True)
+
+
+def edit(place: Place, user: str, words: Words, report: Report) -> bytes | None:
+    """Let the user edit the crontab and install what comes of it (-e).
+
+    Return the text that was replaced (empty: there was none); None if nothing was installed.
+    """
     from crond.cli.editor import Copy
 
-    place = find_place(state)
     before = crontabs.fetch(place, user, purpose="edit")
     if before.text is None:
-        say(f"no crontab for {printable(before.user)} - using an empty one")
-    copy = Copy(before.text or b"")
-    dialogue = _Dialogue(place, user, before, copy)
+        click.echo(words.empty.format(user=printable(before.user)), err=True)
+    copy = Copy(_begun(before, words))
+    dialogue = _Dialogue(place, user, before, copy, words, report)
     try:
         with _signals_told():
-            dialogue.hold()
+            ended = dialogue.hold()
     except BaseException as error:
         if not dialogue.worth_keeping():
             copy.discard()
             raise
-        left = f"edits left in {printable(copy.path)}"
+        left = words.left.format(path=printable(copy.path))
         if isinstance(error, Failure):
-            raise Failure(f"{error.message}\n{left}", Status(error.exit_code)) from None
-        say(left)
+            raise error.followed_by(left) from None
+        click.echo(left, err=True)
         raise
     finally:
         # For cron's log; that the daemon is away now has been said, or changes nothing any more.
         with contextlib.suppress(Failure):
             crontabs.say_edit_ended(place, user)
+    if ended is _End.GIVEN_UP:
+        left = words.left.format(path=printable(copy.path))
+        if words.given_up:
+            raise Failure(words.given_up).followed_by(left)
+        click.echo(left, err=True)
+        return None
     copy.discard()
+    return dialogue.replaced if ended is _End.INSTALLED else None
+
+
+def _begun(before: Fetched, words: Words) -> bytes:
+    """Return what the editor is given."""
+    if before.text is None:
+        return words.template
+    return without_header(before.text) if words.header else before.text
+
+
+class _End(Enum):
+    """How a dialogue ended that did not fail."""
+
+    UNCHANGED = auto()
+    INSTALLED = auto()
+    GIVEN_UP = auto()
 
 
 class _Dialogue:
-    """One edit: the editor, and questions until the text is installed or given up."""
+    """One edit: the editor, and questions until the text is installed or given up.
 
-    def __init__(self, place: Place, user: str, before: Fetched, copy: Copy) -> None:
+    `replaced` is the text that an installed one goes over.
+    """
+
+    def __init__(
+        self, place: Place, user: str, before: Fetched, copy: Copy, words: Words, report: Report
+    ) -> None:
         self._place = place
         self._user = user
-        self._before = before
         self._base = before.digest
+        self._begun = _begun(before, words)
         self._copy = copy
+        self._words = words
+        self._report = report
+        self.replaced = before.text or b""
 
     def worth_keeping(self) -> bool:
-        """True unless the copy is what the daemon has."""
+        """True unless the copy is what the editor was given."""
         try:
-            return self._copy.read() != (self._before.text or b"")
-        except Failure:
-            return True
+            return self._copy.read() != self._begun
+        except Failure:  # something is there that is no file of ours
+            return os.path.lexists(self._copy.path)
 
-    def hold(self) -> None:
+    def hold(self) -> _End:
         """Return when all is done. Raises Failure where it is not, and the copy may be worth keeping."""
         from crond.cli.editor import run_editor
 
         while True:
             run_editor(self._copy.path)
             text = self._copy.read()
-            if text == (self._before.text or b""):
-                say("no changes made to crontab")
-                return
-            say("installing new crontab")
+            if text == self._begun:
+                click.echo(self._words.unchanged, err=True)
+                return _End.UNCHANGED
+            click.echo(self._words.installing, err=True)
             if self._installed(text):
-                return
-            if not confirmed("Do you want to retry the same edit? (y/n) "):
-                raise Failure("nothing is installed")
+                return _End.INSTALLED
+            if not confirmed(self._words.retry):
+                return _End.GIVEN_UP
 
     def _installed(self, text: bytes) -> bool:
         """Install `text`; False if it has errors, which are shown. Raises Failure."""
@@ -135,15 +195,14 @@ class _Dialogue:
             try:
                 told = crontabs.install(self._place, self._user, text, origin="editor", base=self._base)
             except Invalid as invalid:
-                show_findings(self._copy.path, text, invalid.findings, invalid.count)
-                say(invalid.message)
+                self._report.refused(self._copy.path, text, invalid)
                 return False
             except Refused as refusal:
                 if refusal.code != "changed":
                     raise
                 self._overwrite_or_give_up(refusal)
                 continue
-            show_findings(self._copy.path, text, *crontabs.findings_of(told))
+            self._report.accepted(self._copy.path, text, *crontabs.findings_of(told))
             return True
 
     def _overwrite_or_give_up(self, refusal: Refused) -> None:
@@ -151,27 +210,32 @@ class _Dialogue:
         from crond.cli.versions import show_difference
 
         now = crontabs.fetch(self._place, self._user, purpose="compare")
-        say(f"{refusal.message}; the difference from what you began with:")
+        click.echo(f"{refusal.message}; the difference from what you began with:", err=True)
         names = ("as you began with it", "as it is now")
-        show_difference(self._before.text or b"", now.text or b"", names, err=True)
-        if not confirmed("Install your edit in its place? (y/n) "):
+        show_difference(self.replaced, now.text or b"", names, err=True)
+        if not confirmed(_OVERWRITE):
             raise refusal
         self._base = now.digest
+        self.replaced = now.text or b""
 
 
-def confirmed(question: str) -> bool:
-    """Ask until the answer is yes or no; the end of input is a no."""
+def confirmed(question: Question, **names: str) -> bool:
+    """Ask until the answer begins with y or n; the end of input is a no. `names` are filled in."""
+    said, err = question.text.format(**names), False
     while True:
-        click.echo(question, nl=False)
+        click.echo(said, nl=False, err=err)
         sys.stdout.flush()
         answer = sys.stdin.buffer.readline(1000)
         if not answer:
             click.echo()
             return False
-        word = answer.strip().lower()
-        if word in (b"y", b"yes", b"n", b"no"):
-            return word.startswith(b"y")
-        question = "Please enter y or n: "
+        letter = answer.strip()[:1].lower()
+        if letter in (b"y", b"n") or question.again is None:
+            return letter == b"y"
+        if question.again.endswith("\n"):
+            click.echo(question.again, nl=False, err=question.err)
+        else:
+            said, err = question.again, question.err
 
 
 def say(text: str) -> None:

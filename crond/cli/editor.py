@@ -18,6 +18,7 @@ from crond.cli.source import LIMIT
 
 #: As cron: an editor that lets Ctrl-C through to us must not cost the edit.
 _LEFT_TO_THE_EDITOR = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+_SHELL = "/bin/sh"
 _DEFAULTS = ("/usr/bin/sensible-editor", "/usr/bin/editor", "/usr/bin/vi", "/usr/bin/nano", "/bin/ed")
 
 
@@ -29,7 +30,7 @@ class Copy:
 
         folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - as cron; mkdtemp makes a folder of ours
         try:
-            self._folder = tempfile.mkdtemp(prefix="crontab.", dir=folder)
+            self._folder = os.path.abspath(tempfile.mkdtemp(prefix="crontab.", dir=folder))
             self.path = os.path.join(self._folder, "crontab")
             fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with open(fd, "wb") as file:
@@ -64,7 +65,7 @@ def run_editor(path: str) -> None:
         signal.signal(number, signal.SIG_IGN)
     try:
         command = f"{editor} {shlex.quote(path)}"
-        pid = os.posix_spawn("/bin/sh", ["sh", "-c", command], os.environ, setsigdef=[*given, signal.SIGPIPE])
+        pid = os.posix_spawn(_SHELL, [_SHELL, "-c", command], os.environ, setsigdef=[*given, signal.SIGPIPE])
         _, status = os.waitpid(pid, 0)
     except OSError as error:
         raise Failure(f"the editor cannot be started: {error.strerror}") from None
@@ -72,7 +73,7 @@ def run_editor(path: str) -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
     if os.WIFSIGNALED(status):
-        core = "core dumped" if os.WCOREDUMP(status) else "no core"
+        core = "core dumped" if os.WCOREDUMP(status) else "no core dumped"
         raise Failure(f'"{printable(editor)}" killed; signal {os.WTERMSIG(status)} ({core})')
     if status:
         raise Failure(f'"{printable(editor)}" exited with status {os.waitstatus_to_exitcode(status)}')

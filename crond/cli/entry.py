@@ -1,9 +1,9 @@
-"""The console script `crontabx`: `-l` at once, everything else through click.
+"""The console script `crontabx`, also under the name `crontab`: `-l` at once, everything else through click.
 
 A client command is one start of Python, and half of that is click. Scripts ask for the crontab again and
-again, so the plain `crontabx -l` does without; whatever is not plain about it is left to `crond.cli.main`,
-which says in words what is wrong. Knows three messages of `crond.model.messages` as they are on the wire,
-since reading that page costs as much as the rest.
+again, so the plain `-l` does without; whatever is not plain about it is left to `crond.cli.main`, or to
+`crond.cli.crontab` where we are called `crontab`, which say in words what is wrong. Knows three messages of
+`crond.model.messages` as they are on the wire, since reading that page costs as much as the rest.
 """
 
 from __future__ import annotations
@@ -19,18 +19,30 @@ REQUEST = b'["fetch","",0,"list"]'
 
 def main() -> None:
     """Run the command line of this process and exit."""
-    if sys.argv[1:] == ["-l"]:
-        text = _crontab(os.environ.get("CRONTABX_STATE"))
-        if text is not None:
-            _write(text)
+    as_crontab = os.path.basename(sys.argv[0]) == "crontab"
+    # What crontab(1) shows on a terminal is not the plain text.
+    if sys.argv[1:] == ["-l"] and not (as_crontab and os.isatty(1)):
+        found = _crontab(os.environ.get("CRONTABX_STATE"))
+        if found is not None:
+            text, dialect = found
+            _write(_without_header(text) if as_crontab and dialect == "debian" else text)
             return
-    from crond.cli.main import main as all_of_it
+    if as_crontab:
+        from crond.cli.crontab import main as all_of_it
+    else:
+        from crond.cli.main import main as all_of_it
 
     all_of_it()
 
 
-def _crontab(state: str | None) -> bytes | None:
-    """Return our crontab, None where anything is in the way."""
+def _without_header(text: bytes) -> bytes:
+    from crond.cli.header import without_header
+
+    return text if os.environ.get("CRONTAB_NOHEADER") == "N" else without_header(text)
+
+
+def _crontab(state: str | None) -> tuple[bytes, object] | None:
+    """Return our crontab and the daemon's dialect, None where anything is in the way."""
     import json
     import socket
 
@@ -55,7 +67,7 @@ def _crontab(state: str | None) -> bytes | None:
                         case _:
                             return None
         text = b"".join(parts)
-        return text if told.get("size") == len(text) else None
+        return (text, told.get("dialect")) if told.get("size") == len(text) else None
     except (OSError, ValueError, AttributeError):  # the two last: what is no message of ours
         return None
 

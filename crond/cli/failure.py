@@ -25,12 +25,20 @@ class Status(IntEnum):
 
 
 class Failure(click.ClickException):
-    """Ends the verb with `status` and one message on stderr."""
+    """Ends the verb with `status` and one message on stderr.
 
-    def __init__(self, message: str, status: Status = Status.FAILED) -> None:
+    `whole`: the message says all, and no program's name goes before it.
+    """
+
+    def __init__(self, message: str, status: Status = Status.FAILED, *, whole: bool = False) -> None:
         super().__init__(message)
         self.exit_code = int(status)  # type: ignore[misc] # click documents it as set by subclasses
+        self.whole = whole
 
-    def show(self, file: IO[Any] | None = None) -> None:
+    def followed_by(self, line: str) -> Failure:
+        """Return this failure with one more line to its message."""
+        return Failure(f"{self.message}\n{line}", Status(self.exit_code), whole=self.whole)
+
+    def show(self, file: IO[Any] | None = None, *, program: str = "crontabx") -> None:
         """Print the message the way Unix tools do, with the program's name before it."""
-        click.echo(f"crontabx: {self.message}", file=file, err=file is None)
+        click.echo(self.message if self.whole else f"{program}: {self.message}", file=file, err=file is None)

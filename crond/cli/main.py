@@ -7,7 +7,6 @@ Knows no daemon and no crontab itself.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crond.cli.failure import Failure, Status
+from crond.cli.startup import begin
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -110,14 +110,19 @@ def install(context: click.Context, *, file: str, user: str | None) -> None:
 def _show_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
     if not asked or context.resilient_parsing:
         return
-    from importlib.metadata import PackageNotFoundError, version
+    click.echo(version())
+    context.exit()
+
+
+def version() -> str:
+    """Return the line that says which version this is."""
+    from importlib import metadata
 
     try:
-        number = version("crontabx")
-    except PackageNotFoundError:  # run from a source tree that nobody installed
+        number = metadata.version("crontabx")
+    except metadata.PackageNotFoundError:  # run from a source tree that nobody installed
         number = "(not installed)"
-    click.echo(f"crontabx {number}")
-    context.exit()
+    return f"crontabx {number}"
 
 
 @click.group(
@@ -203,7 +208,10 @@ def _operate(context: click.Context, operation: str, user: str, *, ask: bool, te
     if operation == "-l":
         edit.show(context.obj, user)
     elif operation == "-e":
-        edit.edit(context.obj, user)
+        from crond.cli.client import find_place
+        from crond.cli.words import CRONTABX
+
+        edit.edit(find_place(context.obj), user, CRONTABX, edit.FullReport())
     else:
         edit.remove(context.obj, user, ask=ask)
     context.exit(Status.OK)
@@ -211,14 +219,7 @@ def _operate(context: click.Context, operation: str, user: str, *, ask: bool, te
 
 def main() -> None:
     """Run the command line of this process and exit."""
-    # As in any Unix tool: a closed pipe or Ctrl-C ends us silently, and the shell sees which it was.
-    for number in (signal.SIGPIPE, signal.SIGINT):
-        # Python itself ignores SIGPIPE, so whether our caller wanted that can no longer be seen.
-        if number == signal.SIGPIPE or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    begin()
     try:
         crontabx(prog_name="crontabx")
     except OSError as error:  # a full disk under stdout, an output that vanished

@@ -170,8 +170,13 @@ class Clients:
         if ask.verb == "env":
             self._tell_surroundings(client, arguments)
             return
+        if ask.verb == "dialect":
+            body = json.dumps({"dialect": self._editing.dialect})
+            self._answer(client, Answer(ok=True, final=True, body=body), None)
+            self._close(client)
+            return
         if ask.verb != "logs" or not is_attempt_key(key):
-            text = "logs, with the key of an attempt, env and prune are answered here"
+            text = "logs, with the key of an attempt, env, prune and dialect are answered here"
             self._refuse(client, "bad_request", text)
             return
         uid = self._readable_uid(client.peer, key)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from crond.launcher.cluster import choose_host, chosen_host
 from crond.launcher.config import Config
 from crond.launcher.installing import Changed, Crontab, Refused, mark
 from crond.launcher.permission import may_edit
@@ -26,6 +27,7 @@ from crond.model.messages import (
     PIECE,
     Answer,
     BadMessage,
+    ClusterHost,
     Edit,
     EditEnded,
     Fetch,
@@ -64,9 +66,12 @@ class Conversation:
             if not may_edit(real.pw_name, real.pw_uid, self._config):
                 self._event(real.pw_name, "AUTH", "crontab command not allowed")
                 raise Refused(
-                    "permission",
+                    "not_allowed",
                     f"you ({real.pw_name}) may not use this program (see cron.allow in crontabx(1))",
                 )
+            if isinstance(asked, ClusterHost):
+                self._cluster_host(asked.name, real)
+                return bool(asked.name)
             return self._do(asked, real, Crontab(self._config, self._meant(asked.user, real)))
         except Refused as refused:
             self._say({"error": str(refused), "code": refused.code, **refused.more}, ok=False)
@@ -127,6 +132,15 @@ class Conversation:
                 self._say({"user": crontab.user, "undo": None if undo is None else undo.number})
                 return True
         return False
+
+    def _cluster_host(self, name: str, real: pwd.struct_passwd) -> None:
+        if name and real.pw_uid != 0:
+            raise Refused("permission", "must be privileged to set host with -n")
+        if name:
+            choose_host(self._config.spool, name)
+        chosen = chosen_host(self._config.spool)
+        self._event(real.pw_name, "SET HOST" if name else "GET HOST", chosen)
+        self._say({"host": chosen})
 
     def _list_versions(self, crontab: Crontab) -> None:
         text = crontab.read()

@@ -45,6 +45,11 @@ class Editing:
         self._busy: dict[int, int] = {}
 
     @property
+    def dialect(self) -> str:
+        """Whose rules a crontab is read by: "cronie" or "debian"."""
+        return self._config.dialect
+
+    @property
     def busy(self) -> list[int]:
         """The uids of the clients that are being served."""
         return list(self._busy.values())
@@ -103,7 +108,8 @@ def _serve(sock: socket.socket, peer: Peer, config: Config, asked: Edit, told: i
 
         def event(user: str, name: str, detail: str) -> None:
             with contextlib.suppress(OSError):
-                os.write(told, json.dumps([user, name, detail, os.getpid()]).encode() + b"\n")
+                # The client's, as where crontab(1) logs itself: the begin and the end of an edit share it.
+                os.write(told, json.dumps([user, name, detail, peer.pid]).encode() + b"\n")
 
         changed = Conversation(sock, peer, config, event).hold(asked)
         if changed:

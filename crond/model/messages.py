@@ -269,6 +269,13 @@ class EditEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterHost:
+    """Tell which host of a cluster runs the users' crontabs. One that is named is to do so: for root."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A part of a crontab's text, at most PIECE bytes. Goes both ways."""
 
@@ -289,7 +296,7 @@ Fact: TypeAlias = (
     Hello | TableText | TableGone | TableRefused | TablesComplete | Started | NotStarted | Exited
 )
 NumberedFact: TypeAlias = Started | NotStarted | Exited
-Edit: TypeAlias = Fetch | Install | Remove | Restore | ListVersions | EditEnded
+Edit: TypeAlias = Fetch | Install | Remove | Restore | ListVersions | EditEnded | ClusterHost
 Message: TypeAlias = Wish | Fact | Ask | Answer | Edit | Piece
 
 
@@ -453,6 +460,7 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "restore": (Restore, (_name, _version)),
     "versions": (ListVersions, (_name,)),
     "edit-ended": (EditEnded, (_name,)),
+    "cluster-host": (ClusterHost, (_name,)),
     "piece": (Piece, (_piece,)),
 }
 _NAMES = {shape: kind for kind, (shape, _) in _KINDS.items()}
@@ -498,4 +506,4 @@ FACTS: tuple[type[Any], ...] = (
     NotStarted,
     Exited,
 )
-EDITS: tuple[type[Any], ...] = (Fetch, Install, Remove, Restore, ListVersions, EditEnded)
+EDITS: tuple[type[Any], ...] = (Fetch, Install, Remove, Restore, ListVersions, EditEnded, ClusterHost)

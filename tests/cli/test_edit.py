@@ -322,7 +322,11 @@ def test_errors_and_given_up(edit: Edit, daemon: FakeDaemon, tmp_path: Path, ans
     ("command", "words", "kept"),
     [
         ('echo lost > "$1"; exit 3', "exited with status 3", b"lost\n"),
-        ('echo lost > "$1"; kill -9 $$', r"exited with status 137|killed; signal 9 \(no core\)", b"lost\n"),
+        (
+            'echo lost > "$1"; kill -9 $$',
+            r"exited with status 137|killed; signal 9 \(no core dumped\)",
+            b"lost\n",
+        ),
         ("exit 1", "exited with status 1", None),
         ('rm "$1"', "No such file", None),
         ('rm "$1"; ln -s /etc/passwd "$1"', "symbolic links", None),

@@ -221,7 +221,7 @@ def test_cron_deny(host: Make, daemon: Begin, folder: Path) -> None:
     (folder / "cron.deny").write_text("nobody\n")
     running = daemon(host(dialect="debian"))
     running.wire()
-    assert as_nobody(running, Fetch("", 0, "list"))["code"] == "permission"
+    assert as_nobody(running, Fetch("", 0, "list"))["code"] == "not_allowed"
     running.wait_for(running.errors, "(nobody) AUTH (crontab command not allowed)")
     assert install(running, ONE, user="nobody")["ok"]
 

@@ -26,6 +26,7 @@ from crond.model.messages import (
     Answer,
     Ask,
     BadMessage,
+    ClusterHost,
     EditEnded,
     Exited,
     Fetch,
@@ -70,6 +71,7 @@ def words(limit: int) -> st.SearchStrategy[str]:
 
 PAIR = st.tuples(st.from_regex(r"(CRONTABX|OUT)_[A-Z0-9_]{1,20}", fullmatch=True), words(200))
 BASE = st.sampled_from(["", NO_TEXT]) | st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
+ARGUMENTS = st.lists(st.tuples(words(99), words(99)), max_size=32).map(tuple)
 MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(
         Start,
@@ -93,7 +95,7 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(Started, COUNT, KEY, st.integers(0, 2**31 - 1), SECONDS),
     st.builds(NotStarted, COUNT, KEY, SECONDS, st.sampled_from(sorted(REFUSALS)), words(2048)),
     st.builds(Exited, COUNT, KEY, SECONDS, st.integers(0, 0xFFFF), SECONDS, SECONDS, COUNT, COUNT),
-    st.builds(Ask, words(32).map(lambda t: t[:32]), st.lists(st.tuples(words(99), words(99))).map(tuple)),
+    st.builds(Ask, words(32).map(lambda t: t[:32]), ARGUMENTS),
     st.builds(Answer, TRUTH, TRUTH, words(9999)),
     st.builds(Fetch, words(256), st.integers(0, 10**9), st.sampled_from(PURPOSES)),
     st.builds(Install, words(256), words(1024), BASE, st.integers(0, TEXT_LIMIT)),
@@ -101,6 +103,7 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(Restore, words(256), st.integers(1, 10**9)),
     st.builds(ListVersions, words(256)),
     st.builds(EditEnded, words(256)),
+    st.builds(ClusterHost, words(256)),
     st.builds(Piece, st.binary()),
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.system.daemon import Crond
@@ -76,9 +77,9 @@ class Unavailable(Exception):
     """The packages cannot be had, or cannot be run, here; the text says why."""
 
 
-def fetch(cache: Path) -> list[Path]:
+def fetch(cache: Path, names: Sequence[str] = PACKAGES) -> list[Path]:
     """Return the packages, from `cache` where they are there already. Raises Unavailable."""
-    missing = [name for name in PACKAGES if not list(cache.glob(f"{name}_*.deb"))]
+    missing = [name for name in names if not list(cache.glob(f"{name}_*.deb"))]
     if missing:
         command = ["apt-get", "download", "-q", "-o", "Acquire::Retries=1", *missing]
         try:
@@ -89,7 +90,7 @@ def fetch(cache: Path) -> list[Path]:
             raise Unavailable(f"apt-get: {error}") from None
         if done.returncode != 0:
             raise Unavailable(f"apt-get download: {done.stderr.strip()[-300:]}")
-    return [next(cache.glob(f"{name}_*.deb")) for name in PACKAGES]
+    return [next(cache.glob(f"{name}_*.deb")) for name in names]
 
 
 def unpack(packages: list[Path], folder: Path) -> None:
