@@ -62,6 +62,7 @@ class JobSeen:
     origin: str
     line: int | None
     schedule: str
+    options: str
     command: str
     next: datetime | None
     running: tuple[RunSeen, ...]
@@ -182,6 +183,7 @@ def read_job(body: dict[str, Any]) -> JobSeen:
         origin=text_of(body, "origin"),
         line=number_of(body, "line"),
         schedule=text_of(body, "schedule"),
+        options=text_of(body, "options"),
         command=text_of(body, "command"),
         next=moment_of(body, "next"),
         running=tuple(list_of({"running": [], **body}, "running", read_run)),

@@ -88,7 +88,8 @@ def _job_row(job: JobSeen, now: datetime) -> list[Cell]:
             last = Cell(f"{len(job.running)} running", last.colour)
     else:
         last = brief(job.last, now) if job.last else Cell("-")
-    return [Cell(job.name), Cell(shown(job.next)), last, Cell(job.schedule), Cell(job.command)]
+    command = f"{job.options} {job.command}" if job.options else job.command
+    return [Cell(job.name), Cell(shown(job.next)), last, Cell(job.schedule), Cell(command)]
 
 
 @click.command(short_help="Start a run of a job now.")

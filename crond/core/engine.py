@@ -156,7 +156,7 @@ class Engine:
 
     def _answer(self, run: Run, wall: float) -> None:
         """Let a run that is DUE start, or leave it out."""
-        answer = admission.admit(self.jobs.get(run.job))
+        answer = admission.admit(self.jobs.get(run.job), self.memory.runs_of)
         if isinstance(answer, admission.Skip):
             self._change(run.finish(Outcome.SKIPPED, at=wall, reason=answer.reason))
             return

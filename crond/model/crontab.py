@@ -25,7 +25,7 @@ from crond.model.annotations import (
 from crond.model.assignment import parse_assignment
 from crond.model.entry import Entry
 from crond.model.fields import KINDS, BadField, Dialect, Draw, Field, parse_field
-from crond.model.schedule import NICKNAMES, Cron, Schedule, cron_of
+from crond.model.schedule import EVERY_MINUTE, NICKNAMES, Cron, Schedule, cron_of
 from crond.model.specials import BadSpecial, parse_special
 
 _BLANK = " \t"
@@ -102,9 +102,10 @@ def parse_crontab(
     """Parse a crontab.
 
     `system`: the lines have a user column. `privileged`: it is root's own, so that a leading `-` is
-    allowed. `dialect`: "cronie" or "debian". `extensions`: also `@every`, `@at` and the day rules `L`,
-    `15W`, `fri#2` ..., and messages about annotations; without them it is cron and nothing else. `seed`
-    feeds the draw of `~`: the same seed and text give the same table.
+    allowed. `dialect`: "cronie" or "debian". `extensions`: also `@every`, `@every_minute` and `@at`, the day
+    rules `L`, `15W`, `fri#2` ..., `-q` and `-s` before a command under cronie's rules, and messages about
+    annotations; without them it is cron and nothing else. `seed` feeds the draw of `~`: the same seed and
+    text give the same table.
 
     A line in error is left out and the others stay, as in cronie; a broken limit, and under Debian's rules
     any error, empties the whole table. Raises ValueError only for an unknown dialect.
@@ -209,7 +210,7 @@ class _Reader:
         user: str | None = None
         if self._system:
             user, at = self._user(line, at)
-        mail_when_failed, at = self._options(line, at)
+        options, at = self._options(line, at)
         name = self._name()
         return Entry(
             line=number,
@@ -223,8 +224,9 @@ class _Reader:
             annotations=tuple(self._take_block()),
             timezone=self._timezone(),
             random_delay=self._random_delay(number),
-            mail_when_failed=mail_when_failed,
-            log_start=not silent,
+            mail_when_failed="-n" in options,
+            log_start=not silent and "-q" not in options,
+            single_instance="-s" in options,
         )
 
     def _fields(self, number: int, line: str, at: int) -> tuple[Schedule, int]:
@@ -256,6 +258,8 @@ class _Reader:
     def _special(self, line: str, at: int) -> tuple[Schedule, int]:
         word, end = _word(line, at)
         nickname = NICKNAMES.get(word)
+        if nickname is None and self._extensions and word == str(EVERY_MINUTE):
+            nickname = EVERY_MINUTE
         if nickname is not None:
             return nickname, _skip(line, end)
         if not self._extensions:
@@ -276,14 +280,18 @@ class _Reader:
         # Debian's cron takes one blank off; what follows is the command's, and so in the log and in mail.
         return user, min(end + 1, len(line)) if debian else _skip(line, end)
 
-    def _options(self, line: str, at: int) -> tuple[bool, int]:
-        if self._dialect is Dialect.DEBIAN or line[at : at + 1] != "-":
-            return False, at
-        word, end = _word(line, at)
-        after = _skip(line, end)
-        if word != "-n" or end == len(line) or line[after : after + 1] == "-":
-            raise _BadLine(at + 1, "bad option", "a command cannot begin with -, except for -n before it")
-        return True, after
+    def _options(self, line: str, at: int) -> tuple[set[str], int]:
+        """Read what stands before the command: cronie's `-n`, and as extensions OpenBSD's `-q` and `-s`."""
+        found: set[str] = set()
+        known = ("-n", "-q", "-s") if self._extensions else ("-n",)
+        while line[at : at + 1] == "-" and self._dialect is not Dialect.DEBIAN:
+            word, end = _word(line, at)
+            if word not in known or word in found or end == len(line):
+                hint = f"a command cannot begin with -; before it may stand, once each, {' '.join(known)}"
+                raise _BadLine(at + 1, "bad option", hint)
+            found.add(word)
+            at = _skip(line, end)
+        return found, at
 
     def _command(self, line: str, at: int) -> str:
         raw = line[at:]

@@ -40,7 +40,8 @@ class Entry:
     timezone: str | None = None
     random_delay: int = 0
     mail_when_failed: bool = False  #: cronie's `-n`: mail only if it fails
-    log_start: bool = True  #: False for cronie's leading `-`
+    log_start: bool = True  #: False for cronie's leading `-` and OpenBSD's `-q`: it is not in cron's log
+    single_instance: bool = False  #: OpenBSD's `-s`: left out while a run before it is alive
 
     @property
     def command(self) -> str:
@@ -51,6 +52,12 @@ class Entry:
     def stdin(self) -> str:
         """What the command reads: the text after the first unescaped `%`, or nothing."""
         return split_percent(self.raw, self.dialect)[1]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What could stand before the command to the same effect: some of `-n`, `-q` and `-s`."""
+        held = (("-n", self.mail_when_failed), ("-q", not self.log_start), ("-s", self.single_instance))
+        return tuple(word for word, is_set in held if is_set)
 
     @property
     def minute(self) -> frozenset[int]:

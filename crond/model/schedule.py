@@ -206,7 +206,7 @@ def _nickname(name: str, minute: str, hour: str, dom: str, month: str, dow: str,
         span(dom, 1, 31),
         span(month, 1, 12),
         week | {0, 7} if week & {0, 7} else week,
-        False,
+        "minute" in stars,
         "hour" in stars,
         "dom" in stars,
         "dow" in stars,
@@ -224,3 +224,5 @@ NICKNAMES: dict[str, Cron | Reboot] = {
     "@midnight": _nickname("@midnight", "0", "0", "*", "*", "*", ""),
     "@hourly": _nickname("@hourly", "0", "*", "*", "*", "*", "hour"),
 }
+#: FreeBSD's; only where extensions are asked for.
+EVERY_MINUTE = _nickname("@every_minute", "*", "*", "*", "*", "*", "minute hour dom dow")

@@ -97,6 +97,7 @@ class Views:
             "origin": job.origin,
             "line": entry.line,
             "schedule": str(entry.schedule),
+            "options": " ".join(entry.options),
             "command": _text(entry.raw),
             "user": entry.user or job.owner,
             "next": None if moment is None else iso(moment),

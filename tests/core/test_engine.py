@@ -74,6 +74,39 @@ def test_a_run_that_fails(
     assert (run.outcome, run.attempt.exit_code, run.attempt.signal) == (outcome, code, signal)
 
 
+def test_a_single_instance_is_left_out_while_one_is_alive(driver: Driver) -> None:
+    """`-s`: skipped with the reason while a run before it starts, runs or is stopped; also when asked for."""
+    driver.edit("* * * * * -s c\n")
+    driver.go(60)
+    (first,) = driver.starts()
+    driver.go(60)  # it was asked for and has not started
+    key = driver.started(first)
+    driver.go(60)
+    job = driver.run(first).job
+    driver.step(RunRequested(job, 7))
+    driver.step(StopRequested(first.run, 7))
+    driver.go(60)
+    assert driver.starts() == []
+    left_out = [run for run in driver.engine.memory.runs_of(job) if run.id != first.run]
+    assert {(run.outcome, run.reason) for run in left_out} == {
+        (Outcome.SKIPPED, "the run before it was still alive")
+    }
+    assert [run.trigger for run in left_out].count(Trigger.MANUAL) == 1
+    driver.exited(key)
+    driver.go(60)
+    (again,) = driver.starts()
+    assert driver.run(again).state is State.STARTING
+
+
+def test_dues_made_up_together_are_one_of_a_single_instance(driver: Driver) -> None:
+    """Three minutes late: the first of them starts, the others find it alive."""
+    driver.edit("* * * * * -s c\n* * * * * d\n")
+    driver.pass_by(180)
+    driver.wake()
+    driver.go(30)
+    assert sorted(start.entry for start in driver.starts()) == [0, 1, 1, 1]
+
+
 def test_facts_told_twice_change_nothing(driver: Driver) -> None:
     """The launcher resends what was not acknowledged."""
     driver.go(60)

@@ -19,13 +19,14 @@ IDS = [f"{number}-{case['line'][:24]!r}" for number, case in enumerate(CASES, 1)
 UNKNOWN_ACCOUNT = {"* * * * * nosuchuser cmd", "* * * * * -n root cmd"}
 
 
-def parsed(case: dict[str, Any], dialect: str = "cronie") -> crond.Table:
+def parsed(case: dict[str, Any], dialect: str = "cronie", *, extensions: bool = False) -> crond.Table:
     newline = "" if case.get("eof_newline") is False else "\n"
     return crond.parse_crontab(
         case["line"] + newline,
         system=case["mode"] == "system",
         privileged=case["mode"] == "root",
         dialect=dialect,
+        extensions=extensions,
     )
 
 
@@ -62,6 +63,29 @@ def test_lines_are_read_as_cronie_reads_them(case: dict[str, Any]) -> None:
     environment = {as_printed(name): as_printed(value) for name, value in table.environment.items()}
     name, _, value = case.get("env", "").partition("=")
     assert environment == ({name: value} if case["kind"] == "env" else {})
+
+
+#: What is read beyond cronie where extensions are asked for, among the recorded lines. Everything else that
+#: cronie refuses stays refused, and what it takes means the same.
+EXTENSIONS = {
+    "* * * * * -s cmd": "OpenBSD's -s: left out while a run before it is alive",
+    "* * * * * -n -q cmd": "OpenBSD's -q: not in cron's log",
+    "* * * * 5#3 cmd": "the third Friday",
+    "* * * * 5L cmd": "the last Friday",
+    "@every 5m cmd": "a period",
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_extensions_add_to_cronie_and_change_nothing(case: dict[str, Any]) -> None:
+    """With extensions the table is the same one, but for those named here, which cronie refuses."""
+    plain, extended = parsed(case), parsed(case, extensions=True)
+    if case["line"] in EXTENSIONS:
+        assert plain.errors
+        assert not extended.errors
+    else:
+        assert extended.entries == plain.entries
+        assert [error.message for error in extended.errors] == [error.message for error in plain.errors]
 
 
 SETS = {

@@ -110,7 +110,7 @@ PROBLEMS = [
     ("-* * * * * c\n", [(1, 1, "bad option")]),
     ("- * * * * * c\n", [(1, 1, "bad option")]),
     ("* * * * * -q c\n", [(1, 11, "bad option")]),
-    ("* * * * * -n -n c\n", [(1, 11, "bad option")]),
+    ("* * * * * -n -n c\n", [(1, 14, "bad option")]),
     ("* * * * * -n\n", [(1, 11, "bad option")]),
     ("* * * * * -n \n", [(1, 14, "bad command")]),
     ("x\n* * * * * c\ny\n", [(1, 1, "bad minute"), (3, 1, "bad minute")]),
@@ -158,6 +158,51 @@ def test_mail_only_if_it_fails() -> None:
     assert (entry.mail_when_failed, entry.raw, entry.user) == (True, "c", "root")
     entry = parse_crontab("* * * * * -n c\n", dialect="debian").entries[0]
     assert (entry.mail_when_failed, entry.raw) == (False, "-n c")
+
+
+OPTIONS: list[tuple[str, tuple[str, ...]]] = [
+    ("-q c", ("-q",)),
+    ("-s c", ("-s",)),
+    ("-s\t-q  -n c", ("-n", "-q", "-s")),
+]
+
+
+@pytest.mark.parametrize(("command", "options"), OPTIONS)
+def test_options_of_openbsd(command: str, options: tuple[str, ...]) -> None:
+    """As an extension, words before the command, in any order; after the user in system crontabs."""
+    for line, system in ((command, False), (f"root {command}", True)):
+        entry = parse_crontab(f"* * * * * {line}\n", system=system, extensions=True).entries[0]
+        assert (entry.options, entry.raw) == (options, "c")
+        assert (entry.mail_when_failed, entry.log_start, entry.single_instance) == tuple(
+            (word in options) is held for word, held in (("-n", True), ("-q", False), ("-s", True))
+        )
+
+
+@pytest.mark.parametrize("extensions", [False, True])
+def test_options_are_cronies_rules_and_no_others(extensions: bool) -> None:
+    """A command cannot begin with `-`, and no option stands twice; to Debian's cron all are the command's."""
+    for command in ("-s -s c", "-q -n -q c", "-sq c", "-x c", "- c", "-s", "--help"):
+        table = parse_crontab(f"* * * * * {command}\n", extensions=extensions)
+        assert [problem.message for problem in table.errors] == ["bad option"], command
+    assert parse_crontab("* * * * * -s \n", extensions=True).errors[0].message == "bad command"
+    entry = parse_crontab("* * * * * -s -q c\n", dialect="debian", extensions=extensions).entries[0]
+    assert (entry.options, entry.raw) == ((), "-s -q c")
+
+
+def test_debian_keeps_blanks_before_the_command_of_a_system_crontab() -> None:
+    """One blank ends the user, the others are the command's: so they are in Debian's log and mail."""
+    for blanks, kept in ((" ", ""), ("    ", "   "), ("\t\t", "\t")):
+        line = f"* * * * * root{blanks}c\n"
+        assert parse_crontab(line, system=True, dialect="debian").entries[0].raw == f"{kept}c"
+        assert parse_crontab(line, system=True).entries[0].raw == "c"
+
+
+def test_every_minute_of_freebsd() -> None:
+    """`@every_minute` is `* * * * *`, as an extension."""
+    every, plain = parse_crontab("@every_minute c\n* * * * * c\n", extensions=True).entries
+    assert every.schedule == plain.schedule
+    assert str(every.schedule) == "@every_minute"
+    assert [one.message for one in parse_crontab("@every_minute c\n").errors] == ["bad time specifier"]
 
 
 @pytest.mark.parametrize(

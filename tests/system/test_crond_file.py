@@ -197,6 +197,26 @@ def test_a_mounted_config_map_is_swapped(start_files: StartFiles, folder: Path) 
     wait_for(lambda: names(crond) == {"two"}, "the swap is noticed", seconds=5)
 
 
+def test_a_single_instance_never_runs_beside_itself(start_files: StartFiles, folder: Path) -> None:
+    """`-s`: while a job lives its instants are left out, and the run says why; then it runs again."""
+    gate = folder / "gate"
+    os.mkfifo(gate)
+    path = write(folder / "tab", f"#: name=one\n@every 1s -s cat {gate}\n")
+    crond = start_files(folder, "--dialect=cronie", path).up()
+
+    def outcomes() -> set[str]:
+        return {run["outcome"] for run in crond.runs("one") if run["outcome"]}
+
+    wait_for(lambda: outcomes() == {"skipped"}, "a second instant is left out")
+    assert len([run for run in crond.runs("one") if run["state"] == "running"]) == 1
+    assert crond.ask("list")["jobs"][0]["options"] == "-s"
+    gate.write_text("on")
+    wait_for(lambda: "success" in outcomes(), "it ends")
+    wait_for(lambda: any(run["state"] == "running" for run in crond.runs("one")), "it runs again")
+    assert "the run before it was still alive" in {run["reason"] for run in crond.runs("one")}
+    gate.write_text("and off")
+
+
 def test_reboot_jobs_run_once_per_boot(start_files: StartFiles, folder: Path) -> None:
     """A second daemon on the same state in the same boot does not run @reboot again."""
     proof = folder / "proof"
