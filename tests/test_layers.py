@@ -47,6 +47,7 @@ LAYERS = {
     "model": Layer(set(), PURE),
     "core": Layer({"model"}, PURE),
     "ports": Layer({"model", "core"}, PURE),
+    "sense": Layer({"model", "core"}, PURE | {"posixpath"}),
     "link": Layer({"model"}, LIGHT),
     "zones": Layer({"model", "core"}, STDLIB - HEAVY),
     "launcher": Layer({"model", "link"}, LIGHT),

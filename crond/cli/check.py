@@ -1,66 +1,193 @@
-"""The verb `check` and the flag `-T`: every problem of a crontab, before a cron meets it.
+"""The verb `check` and the flag `-T`: what is wrong with a crontab, before a cron meets it.
 
-Reports what the parser says and judges nothing itself. Needs no daemon. Loaded by crond.cli.main.
+Reports what the parser says and what the rules of crond.sense find, and judges nothing itself. Needs a
+daemon only to fetch the caller's own crontab. Loaded by crond.cli.main.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from crond.cli.completion import files
 from crond.cli.failure import Failure, Status
-from crond.cli.format import wants_colour
-from crond.cli.options import dialect_option, json_option, show_json, system_option
+from crond.cli.format import printable, wants_colour
+from crond.cli.options import dialect_option, json_option, show_json, system_option, timezone_option
 from crond.cli.problems import problem_lines
 from crond.cli.source import Source, read_source
 
+if TYPE_CHECKING:
+    from crond.cli.this_host import ThisHost
+    from crond.model.crontab import Problem
+    from crond.sense.scene import Scene
+
 _VALID = "No syntax issues were found in the crontab file."
 _INVALID = "Invalid crontab file. Syntax issues were found."
+#: Rules that cannot be ignored: with such a line cron does not do what the file says.
+_FIRM = ("syntax", "newline-missing")
 
 
-@click.command(short_help="Check crontabs and show every problem.")
-@click.argument("files", metavar="FILE...", nargs=-1, shell_complete=files)
+@dataclass(frozen=True)
+class Question:
+    """What the command line asks of each crontab. `zone` None: this host's."""
+
+    year: int
+    zone: tzinfo | None
+    ignore: Collection[str]
+    fix: bool
+
+    def scene_of(self, source: Source) -> Scene:
+        """Return what the rules look at."""
+        from crond.model.fields import Dialect
+        from crond.sense.scene import Scene
+
+        dialect = Dialect(source.dialect)
+        return Scene(source.table, dialect, source.system, source.root, self.year, host=self._host)
+
+    @cached_property
+    def _host(self) -> ThisHost:
+        from crond.cli.this_host import ThisHost
+
+        return ThisHost(self.zone)
+
+
+def _codes(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> frozenset[str]:
+    from crond.sense.rules import CODES
+
+    codes = frozenset(code.strip() for text in given for code in text.split(","))
+    for code in sorted(codes):
+        if code in _FIRM:
+            raise click.BadParameter(f"{code} cannot be ignored: cron would not obey the line")
+        if code not in CODES:
+            from difflib import get_close_matches
+
+            near = get_close_matches(code, CODES, n=1)
+            raise click.BadParameter(
+                f"no rule is called {printable(code)!r}" + (f"; did you mean {near[0]}?" if near else "")
+            )
+    return codes
+
+
+@click.command(short_help="Check crontabs and show what is wrong, or surprising.")
+@click.argument("files", metavar="[FILE...]", nargs=-1, shell_complete=files)
+@click.option("--all", "everything", is_flag=True, help="Every crontab of this host (as root).")
 @system_option
 @dialect_option
+@click.option("--strict", is_flag=True, help="Warnings fail, too.")
+@click.option(
+    "--ignore", multiple=True, metavar="CODE", callback=_codes, help="A rule to leave out; may be repeated."
+)
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="Show, as a diff, the annotations that would replace what is made by hand. Nothing is changed.",
+)
+@click.option(
+    "--year",
+    type=click.IntRange(1971, 9900),
+    metavar="YEAR",
+    help="Whose changes of the clock to look at; without it, this year's.",
+)
+@timezone_option
 @json_option
 @click.pass_context
-def check(
-    context: click.Context, *, files: tuple[str, ...], system: bool | None, dialect: str, as_json: bool
+def check(  # noqa: PLR0913 - one per option
+    context: click.Context,
+    *,
+    files: tuple[str, ...],
+    everything: bool,
+    system: bool | None,
+    dialect: str,
+    strict: bool,
+    ignore: frozenset[str],
+    fix: bool,
+    year: int | None,
+    timezone: str | None,
+    as_json: bool,
 ) -> None:
-    """Check crontabs (- is stdin): all errors and warnings, each with its line, a caret and a hint.
+    """Check crontabs (- is stdin; without FILE, your own): what cron would refuse, what was hardly meant and
+    what may surprise, each with its line, a caret, the code of its rule and a hint.
 
-    Exit status: 0 no errors (there may be warnings), 1 errors, 2 a FILE cannot be read.
+    Exit status: 0 no errors, 1 errors, or with --strict warnings, 2 a FILE cannot be read or the command line
+    makes no sense. Notes never count.
     """
-    if not files:
-        context.fail(
-            "which crontab? Give one or more files, or - for stdin, such as: crontab -l | crontabx check -"
-        )
+    from crond.cli.times import find_zone
+
+    if everything and files:
+        context.fail("--all takes no FILE")
+    question = Question(year or datetime.now(UTC).year, find_zone(timezone), ignore, fix)
     worst = Status.OK
     reports: list[dict[str, Any]] = []
-    for file in files:
-        try:
-            source = read_source(file, system=system, dialect=dialect)
-        except Failure as failure:
-            worst = max(worst, Status(failure.exit_code))
-            reports.append({"file": file, "ok": False, "error": failure.message})
+    for found in _sources(context, files, everything=everything, system=system, dialect=dialect):
+        if isinstance(found, _Unread):
+            worst = max(worst, Status(found.failure.exit_code))
+            reports.append({"file": found.file, "ok": False, "error": found.failure.message})
             if not as_json:
-                failure.show()
+                found.failure.show()
             continue
-        worst = max(worst, Status.FAILED if source.table.errors else Status.OK)
-        reports.append(_report(source))
+        findings, diff = _judged(found, question)
+        worst = max(worst, Status.FAILED if _fails(findings, strict) else Status.OK)
+        reports.append(_report(found, findings, strict, diff))
         if not as_json:
-            show_problems(source, err=False)
-            click.echo(f"{source.shown}: {_summary(source)}")
+            _show(found, findings, diff)
     if as_json:
         show_json({"files": reports})
     context.exit(worst)
 
 
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    file: str
+    failure: Failure
+
+
+def _sources(
+    context: click.Context, files: Iterable[str], *, everything: bool, system: bool | None, dialect: str
+) -> Iterator[Source | _Unread]:
+    """Yield each crontab that is meant."""
+    if everything:
+        from crond.cli.installed import every_crontab
+
+        asked = every_crontab(dialect)
+    elif not files:
+        from crond.cli.installed import own_crontab
+
+        yield own_crontab(context.obj, dialect)
+        return
+    else:
+        asked = ((file, partial(read_source, file, system=system, dialect=dialect)) for file in files)
+    for file, read in asked:
+        try:
+            yield read()
+        except Failure as failure:
+            yield _Unread(file, failure)
+
+
+def _judged(source: Source, question: Question) -> tuple[tuple[Problem, ...], str | None]:
+    from crond.sense.judge import judge
+
+    scene = question.scene_of(source)
+    diff = None
+    if question.fix:
+        from crond.sense.fixes import fixed_diff
+
+        diff = fixed_diff(scene, "crontab" if source.file == "-" else source.file)
+    return judge(scene, ignore=question.ignore), diff
+
+
+def _fails(findings: Iterable[Problem], strict: bool) -> bool:
+    bad = ("error", "warning") if strict else ("error",)
+    return any(found.severity in bad for found in findings)
+
+
 def test_crontab(file: str) -> int:
-    """Check `file` as crontab(1) -T does, everything on stderr; return the exit status."""
+    """Check the syntax of `file` as crontab(1) -T does, everything on stderr; return the exit status."""
     source = read_source(file, system=None, dialect="auto")
     show_problems(source, err=True)
     click.echo(_INVALID if source.table.errors else _VALID, err=True)
@@ -68,32 +195,49 @@ def test_crontab(file: str) -> int:
 
 
 def show_problems(source: Source, *, err: bool) -> None:
-    """Print every problem of `source`."""
+    """Print what the parser says about `source`."""
+    _show_findings(source, source.table.problems, err=err)
+
+
+def _show_findings(source: Source, findings: Iterable[Problem], *, err: bool) -> None:
     colour = wants_colour(err=err)
-    for problem in source.table.problems:
+    for problem in findings:
         for line in problem_lines(source, problem):
             click.echo(line, err=err, color=colour)
     if source.table.errors and source.dialect == "debian":
         click.echo(f"{source.shown}: with an error in it, Debian's rules ignore the whole file", err=err)
 
 
-def _report(source: Source) -> dict[str, Any]:
-    return {
+def _show(source: Source, findings: Collection[Problem], diff: str | None) -> None:
+    """Print a report. With a diff, only that is on stdout, so that it can be kept or given to patch(1)."""
+    fixing = diff is not None
+    _show_findings(source, findings, err=fixing)
+    click.echo(f"{source.shown}: {_summary(source, findings)}", err=fixing)
+    if diff:
+        from crond.sense.fixes import CAUTION
+
+        click.echo(diff.encode("utf-8", "surrogateescape"), nl=False)
+        click.echo(f"{source.shown}: {CAUTION}", err=True)
+    elif fixing:
+        click.echo(f"{source.shown}: nothing here is made by hand that an annotation says", err=True)
+
+
+def _report(source: Source, findings: Iterable[Problem], strict: bool, diff: str | None) -> dict[str, Any]:
+    report = {
         "file": source.file,
-        "ok": not source.table.errors,
+        "ok": not _fails(findings, strict),
         "system": source.system,
         "dialect": source.dialect,
         "entries": len(source.table.entries),
-        "problems": [asdict(problem) for problem in source.table.problems],
+        "problems": [asdict(problem) for problem in findings],
     }
+    return report if diff is None else {**report, "diff": diff}
 
 
-def _summary(source: Source) -> str:
-    errors = len(source.table.errors)
-    warnings = len(source.table.problems) - errors
-    found = [_count(errors, "error"), _count(warnings, "warning")]
-    said = ", ".join(text for text in found if text) or "no problems"
-    return f"{_count(len(source.table.entries), 'entry', 'entries') or 'no entries'}, {said}"
+def _summary(source: Source, findings: Collection[Problem]) -> str:
+    counts = Counter(found.severity for found in findings)
+    said = ", ".join(_count(counts[word], word) for word in ("error", "warning", "note") if counts[word])
+    return f"{_count(len(source.table.entries), 'entry', 'entries') or 'no entries'}, {said or 'no problems'}"
 
 
 def _count(number: int, one: str, many: str = "") -> str:

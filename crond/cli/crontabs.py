@@ -125,7 +125,8 @@ def findings_of(body: dict[str, Any]) -> tuple[list[Problem], int]:
         try:
             line, column = int(problem["line"]), int(problem["column"])
             severity: Severity = "error" if problem["severity"] == "error" else "warning"
-            found.append(Problem(line, column, severity, str(problem["message"]), str(problem["hint"])))
+            text, hint = str(problem["message"]), str(problem["hint"])
+            found.append(Problem(line, column, severity, text, hint, str(problem.get("code", ""))))
         except (TypeError, KeyError, ValueError):
             continue
     count = body.get("count")

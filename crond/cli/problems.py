@@ -12,11 +12,13 @@ import click
 
 from crond.cli.format import cells, fit, printable
 from crond.cli.source import Source
+from crond.sense.secrets import masked
 
 if TYPE_CHECKING:
     from crond.model.crontab import Problem
 
 _TAB = 8
+_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 #: A line longer than this many columns is shown in part, around its caret.
 _WIDEST = 200
 _BEFORE = 40
@@ -24,11 +26,12 @@ _BEFORE = 40
 
 def problem_lines(source: Source, problem: Problem) -> list[str]:
     """Return what is to be printed about one problem, styled; click drops styles where none belong."""
-    word = click.style(problem.severity, fg="red" if problem.severity == "error" else "yellow", bold=True)
+    word = click.style(problem.severity, fg=_COLOURS[problem.severity], bold=True)
     place = f"{source.shown}:{problem.line}:{problem.column}"
-    lines = [f"{place}: {word}: {printable(problem.message)}"]
+    code = "" if problem.code in ("", "syntax") else f" [{problem.code}]"
+    lines = [f"{place}: {word}: {printable(problem.message)}{code}"]
     if problem.line <= len(source.lines):
-        shown, offset = caret_line(source.lines[problem.line - 1], problem.column)
+        shown, offset = caret_line(masked(source.lines[problem.line - 1]), problem.column)
         lines += [f"    {shown}", "    " + " " * offset + click.style("^", fg="green", bold=True)]
     if problem.hint:
         lines.append(f"    {printable(problem.hint)}")

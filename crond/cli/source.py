@@ -30,6 +30,7 @@ class Source:
     dialect: str
     table: Table
     lines: tuple[str, ...]
+    root: bool = False  #: it is root's
 
     @property
     def shown(self) -> str:
@@ -47,16 +48,17 @@ def read_source(file: str, *, system: bool | None, dialect: str, seed: int = 0) 
     return source_of(data, file=file, system=has_users, dialect=dialect, seed=seed)
 
 
-def source_of(data: bytes, *, file: str, system: bool, dialect: str, seed: int = 0) -> Source:
-    """Parse `data` as `read_source` does what it read."""
+def source_of(
+    data: bytes, *, file: str, system: bool, dialect: str, seed: int = 0, privileged: bool | None = None
+) -> Source:
+    """Parse `data` as `read_source` does what it read. `privileged` None: it is root's if we are root."""
     from crond.cli.host import dialect_of_host
     from crond.model.crontab import parse_crontab
 
     rules = dialect_of_host() if dialect == "auto" else dialect
-    table = parse_crontab(
-        data, system=system, privileged=os.geteuid() == 0, dialect=rules, extensions=True, seed=seed
-    )
-    return Source(file, system, rules, table, tuple(str(table).split("\n")))
+    root = os.geteuid() == 0 if privileged is None else privileged
+    table = parse_crontab(data, system=system, privileged=root, dialect=rules, extensions=True, seed=seed)
+    return Source(file, system, rules, table, tuple(str(table).split("\n")), root)
 
 
 def is_system(file: str) -> bool:

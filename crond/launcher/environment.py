@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crond.launcher.accounts import Account
+from crond.model.entry import DEFAULT_PATH
+from crond.model.fields import Dialect
 
-_PATH = {"cronie": "/usr/bin:/bin:/usr/sbin:/sbin", "debian": "/usr/bin:/bin"}
 #: What cronie lets every crontab see of the daemon's own environment.
 _IMPORTED = (
     "LANG",
@@ -60,7 +61,7 @@ def job_environment(
     made.setdefault("SHELL", "/bin/sh")
     made.setdefault("HOME", account.home)
     path = daemon.get("PATH") if habits.inherit_path else None
-    made.setdefault("PATH", path or _PATH[habits.dialect])
+    made.setdefault("PATH", path or DEFAULT_PATH[Dialect(habits.dialect)])
     made["LOGNAME"] = account.name
     if habits.dialect != "debian" or habits.inherit:
         made["USER"] = account.name

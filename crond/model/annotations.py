@@ -24,12 +24,15 @@ class Annotation:
 
 
 class BadAnnotation(ValueError):
-    """A word that cannot be obeyed. `annotation` is the line that it stands in."""
+    """A word that cannot be obeyed. `annotation` is the line that it stands in, `code` the rule's name."""
 
-    def __init__(self, annotation: Annotation, message: str, hint: str = "") -> None:
+    def __init__(
+        self, annotation: Annotation, message: str, hint: str = "", *, code: str = "annotation-bad"
+    ) -> None:
         super().__init__(message)
         self.annotation = annotation
         self.hint = hint
+        self.code = code
 
 
 def is_annotation(stripped: str) -> bool:
@@ -63,7 +66,8 @@ def block_name(block: tuple[Annotation, ...]) -> tuple[str | None, list[BadAnnot
         for word in words:
             key, mark, value = word.partition("=")
             if key != "name":
-                problems.append(BadAnnotation(annotation, f"{key!r} is not acted upon by this version"))
+                text = f"{key!r} is not acted upon by this version"
+                problems.append(BadAnnotation(annotation, text, code="annotation-inert"))
             elif not mark or not is_name(value):
                 hint = "letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit"
                 problems.append(BadAnnotation(annotation, f"bad name {value!r}", hint))

@@ -45,14 +45,15 @@ _ERROR_LIMIT = 10000
 BAD_DELAY = "bad value of RANDOM_DELAY"
 ONLY_PRIVILEGED = "Only privileged user can disable logging"
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What is wrong with a text, and where. `line` and `column` count from 1, in characters.
 
-    The `message` of an error is cron's own word for it; `hint` says what to do about it, if we know.
+    The `message` of an error is cron's own word for it; `hint` says what to do about it, if we know. `code`
+    names the rule that was broken, for scripts; docs/reference/checks.md has them all.
     """
 
     line: int
@@ -60,6 +61,7 @@ class Problem:
     severity: Severity
     message: str
     hint: str = ""
+    code: str = "syntax"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ class _Reader:
             if line.endswith("\n"):
                 self._read(number, line[:-1])
             elif line.lstrip(_BLANK) and not line.lstrip(_BLANK).startswith("#"):
-                self._error(number, len(line) + 1, "missing newline before EOF", "end the last line")
+                text = "missing newline before EOF"
+                self._error(number, len(line) + 1, text, "end the last line", code="newline-missing")
             if self._refused:
                 break  # reading on would cost all users the time that a huge file takes
         self._drop_block()
@@ -187,7 +190,8 @@ class _Reader:
             if not self._extensions or not stands_alone(annotation):
                 self._block.append(annotation)
                 return
-            self._warn(number, column, "this form of annotation is not acted upon by this version")
+            text = "this form of annotation is not acted upon by this version"
+            self._warn(number, column, text, code="annotation-inert")
         self._drop_block()
         self._marker = marker_name(stripped)
 
@@ -249,8 +253,8 @@ class _Reader:
                 )
             except BadField as error:
                 raise _BadLine(at - len(word) + error.offset + 1, str(error), error.hint) from None
-            for offset, text in field.warnings:
-                self._warn(number, at - len(word) + offset + 1, text)
+            for offset, text, code in field.warnings:
+                self._warn(number, at - len(word) + offset + 1, text, code=code)
             fields.append(field)
             at = _skip(line, at)
         return cron_of(tuple(fields), line[start:end]), at
@@ -321,7 +325,7 @@ class _Reader:
         length = next((i for i, c in enumerate(digits) if c not in "0123456789"), len(digits))
         delay = sign * int(digits[: min(length, 9)] or "0")
         if not 0 <= delay <= 1440:
-            self._warn(number, 1, BAD_DELAY, "minutes, from 0 to 1440")
+            self._warn(number, 1, BAD_DELAY, "minutes, from 0 to 1440", code="random-delay-bad")
             return 0
         return delay
 
@@ -331,7 +335,7 @@ class _Reader:
         name, problems = block_name(tuple(self._block))
         for problem in problems:
             place = problem.annotation
-            self._warn(place.line, place.column, str(problem), problem.hint)
+            self._warn(place.line, place.column, str(problem), problem.hint, code=problem.code)
         return name or self._marker
 
     def _take_block(self) -> list[Annotation]:
@@ -346,7 +350,8 @@ class _Reader:
         for annotation in self._take_block():
             if self._extensions:
                 text = "this annotation belongs to no entry"
-                self._warn(annotation.line, annotation.column, text, "put it on the line above its entry")
+                hint = "put it on the line above its entry"
+                self._warn(annotation.line, annotation.column, text, hint, code="annotation-lost")
 
     def _limit(self, number: int, count: int, limit: int, message: str) -> None:
         # System crontabs have no limits, and Debian's cron has one of its own.
@@ -358,11 +363,11 @@ class _Reader:
         self._refused.add(message)
         self._error(number, 1, message, f"the whole file is refused: {message}")
 
-    def _error(self, line: int, column: int, message: str, hint: str = "") -> None:
-        self._problems.append(Problem(line, column, "error", message, hint))
+    def _error(self, line: int, column: int, message: str, hint: str = "", *, code: str = "syntax") -> None:
+        self._problems.append(Problem(line, column, "error", message, hint, code))
 
-    def _warn(self, line: int, column: int, message: str, hint: str = "") -> None:
-        self._problems.append(Problem(line, column, "warning", message, hint))
+    def _warn(self, line: int, column: int, message: str, hint: str = "", *, code: str) -> None:
+        self._problems.append(Problem(line, column, "warning", message, hint, code))
 
 
 def _lines(text: str) -> Iterator[str]:

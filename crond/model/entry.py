@@ -15,6 +15,8 @@ from crond.model.fields import Dialect
 from crond.model.schedule import Cron, Schedule
 
 _NOTHING: frozenset[int] = frozenset()
+#: By dialect: a job's PATH where no line of its crontab sets it.
+DEFAULT_PATH = {Dialect.CRONIE: "/usr/bin:/bin:/usr/sbin:/sbin", Dialect.DEBIAN: "/usr/bin:/bin"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

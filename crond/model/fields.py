@@ -57,13 +57,13 @@ class BadField(ValueError):
 class Field:
     """The values a field allows. `star`: its text begins with `*`, which decides how days combine and
     whether the entry counts as a wildcard when the clock jumps. `rules` are day rules beyond cron's
-    (`L`, `15W`, `5#2` ...), in canonical form. `warnings` are (offset, text).
+    (`L`, `15W`, `5#2` ...), in canonical form. `warnings` are (offset, text, code of the rule).
     """
 
     values: frozenset[int]
     star: bool
     rules: tuple[str, ...] = ()
-    warnings: tuple[tuple[int, str], ...] = ()
+    warnings: tuple[tuple[int, str, str], ...] = ()
 
 
 def parse_field(
@@ -90,7 +90,7 @@ def _unused_draw(low: int, high: int) -> int:
 def _parse(text: str, kind: Kind, dialect: Dialect, extensions: bool, draw: Draw) -> Field:
     values: set[int] = set()
     rules: list[str] = []
-    warnings: list[tuple[int, str]] = []
+    warnings: list[tuple[int, str, str]] = []
     offset = 0
     for item in text.split(","):
         reader = _Item(item, offset, kind, warnings)
@@ -116,7 +116,7 @@ def _parse(text: str, kind: Kind, dialect: Dialect, extensions: bool, draw: Draw
 class _Item:
     """Reads one item between commas, left to right."""
 
-    def __init__(self, text: str, offset: int, kind: Kind, warnings: list[tuple[int, str]]) -> None:
+    def __init__(self, text: str, offset: int, kind: Kind, warnings: list[tuple[int, str, str]]) -> None:
         self._text = text
         self._at = 0
         self._offset = offset
@@ -172,14 +172,14 @@ class _Item:
                 raise self._bad("a step is 1 or more")
             span = self._kind.high - self._kind.low
             if step > span:
-                self._warn(f"Step size {step} higher than possible maximum of {span}")
+                self._warn(f"Step size {step} higher than possible maximum of {span}", "step-too-large")
         return self._between(first, last, step)
 
     def _between(self, first: int, last: int, step: int) -> set[int]:
         """Only the values that are visited are checked: cronie accepts 1-234/5678 as 1."""
         visited = range(first, last + 1, step)
         if not visited:
-            self._warn(f"{self._text} runs backwards and matches nothing")
+            self._warn(f"{self._text} runs backwards and matches nothing", "range-backwards")
             return set()
         if visited[0] < self._kind.low or visited[-1] > self._kind.high:
             raise BadField(self._kind, self._offset, f"from {self._kind.low} to {self._kind.high}")
@@ -220,8 +220,8 @@ class _Item:
     def _step_hint(self) -> str:
         return f"a step needs a range or * before it, as in {self._text[: self._at]}-{self._kind.high}/..."
 
-    def _warn(self, text: str) -> None:
-        self._warnings.append((self._offset, text))
+    def _warn(self, text: str, code: str) -> None:
+        self._warnings.append((self._offset, text, code))
 
     def _bad(self, hint: str = "") -> BadField:
         return BadField(self._kind, self._offset + self._at, hint)

@@ -10,7 +10,7 @@ import pytest
 from crond.cli.problems import caret_line
 from tests.cli.conftest import Client
 
-GOOD = "MAILTO=ops\n0 3 * * * backup\n"
+GOOD = "MAILTO=ops\n0 3 * * * true\n"
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_good_file(client: Client, crontab: Path) -> None:
 
 def test_all_problems_are_shown(client: Client, crontab: Path) -> None:
     """Not only the first error: each with file, line, column, the line, a caret and a hint; status 1."""
-    crontab.write_text("* 25 * * * a\n@dayly b\n* * * * * c\n")
+    crontab.write_text("* 25 * * * a\n@dayly b\n* * * * * true\n")
     result = client("check", "--dialect", "cronie", str(crontab))
     lines = result.stdout.splitlines()
     assert result.exit_code == 1
@@ -42,7 +42,7 @@ def test_all_problems_are_shown(client: Client, crontab: Path) -> None:
 
 def test_warnings_alone_are_no_failure(client: Client, crontab: Path) -> None:
     """A warning is shown, and the status stays 0."""
-    crontab.write_text("#: name=x\n\n* * * * * c\n")
+    crontab.write_text("#: name=x\n\n* * * * * true\n")
     result = client("check", str(crontab))
     assert result.exit_code == 0
     assert ": warning: " in result.stdout
@@ -60,15 +60,15 @@ def test_several_files(client: Client, crontab: Path, tmp_path: Path) -> None:
 
 def test_stdin(client: Client) -> None:
     """- is stdin, as bytes: a crontab need not be UTF-8."""
-    result = client("check", "-", stdin=b"* * * * * \xff\n")
+    result = client("check", "-", stdin=b"* * * * * true \xff\n")
     assert (result.exit_code, result.stdout) == (0, "stdin: 1 entry, no problems\n")
 
 
-def test_no_file_is_a_usage_error(client: Client) -> None:
-    """It says what to give."""
-    result = client("check")
-    assert result.exit_code == 2
-    assert "Give one or more files, or - for stdin" in result.stderr
+def test_without_a_file_it_is_ones_own(client: Client, tmp_path: Path) -> None:
+    """The crontab that is installed is asked of the daemon; without one it says what to do."""
+    result = client("--state", str(tmp_path), "check")
+    assert result.exit_code == 3
+    assert "crontabx check FILE, or - for stdin" in result.stderr
 
 
 def test_the_user_column(client: Client, crontab: Path) -> None:
@@ -88,7 +88,7 @@ def test_dialects(client: Client, crontab: Path) -> None:
 
 def test_what_debian_does_with_an_error(client: Client, crontab: Path) -> None:
     """That one error silences the other lines too is said, where it is so."""
-    crontab.write_text("60 * * * * a\n* * * * * b\n")
+    crontab.write_text("60 * * * * a\n* * * * * true\n")
     debian = client("check", "--dialect", "debian", str(crontab)).stdout.splitlines()
     assert debian[-2:] == [
         f"{crontab}: with an error in it, Debian's rules ignore the whole file",
@@ -99,12 +99,12 @@ def test_what_debian_does_with_an_error(client: Client, crontab: Path) -> None:
 
 def test_json(client: Client, crontab: Path, tmp_path: Path) -> None:
     """One document for all files, also for those that cannot be read."""
-    crontab.write_text("* 25 * * * a\n* * * * * b\n")
+    crontab.write_text("* 25 * * * a\n* * * * * true\n")
     result = client("check", "--json", "--dialect", "cronie", str(crontab), str(tmp_path / "no"))
     first, second = json.loads(result.stdout)["files"]
     problem = first.pop("problems")[0]
     assert first == {"file": str(crontab), "ok": False, "system": False, "dialect": "cronie", "entries": 1}
-    assert problem.keys() == {"line", "column", "severity", "message", "hint"}
+    assert problem.keys() == {"line", "column", "severity", "message", "hint", "code"}
     assert (problem["line"], problem["severity"], problem["message"]) == (1, "error", "bad hour")
     assert second["ok"] is False
     assert second["error"].endswith("No such file or directory")
@@ -162,3 +162,103 @@ def test_a_line_too_long_to_show(column: int) -> None:
     shown, offset = caret_line(text, column)
     assert len(shown) <= 200
     assert shown[offset] == text[column - 1]
+
+
+def test_findings_name_their_rule(client: Client, crontab: Path) -> None:
+    """What is found is told with its code, which --ignore takes; notes and warnings do not fail."""
+    crontab.write_text("0 0 13 * 5 true\n30 2 * * * no-such-program\n")
+    result = client("check", str(crontab))
+    assert result.exit_code == 0
+    assert f"{crontab}:1:5: warning: " in result.stdout
+    assert "[days-either]\n" in result.stdout
+    assert result.stdout.endswith(": 2 entries, 1 warning, 1 note\n")
+    ignoring = client("check", "--ignore", "days-either,command-unknown", str(crontab))
+    assert ignoring.stdout == f"{crontab}: 2 entries, no problems\n"
+
+
+def test_strict_is_for_builds(client: Client, crontab: Path) -> None:
+    """With --strict a warning fails, a note never does."""
+    crontab.write_text("*/7 * * * * true\n")
+    assert client("check", "--strict", str(crontab)).exit_code == 0
+    crontab.write_text("0 0 13 * 5 true\n")
+    assert client("check", str(crontab)).exit_code == 0
+    assert client("check", "--strict", str(crontab)).exit_code == 1
+    report = json.loads(client("check", "--strict", "--json", str(crontab)).stdout)["files"][0]
+    assert (report["ok"], report["problems"][0]["code"]) == (False, "days-either")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("days-eiter", "did you mean days-either?"),
+        ("syntax", "cannot be ignored"),
+        ("x", "no rule is called 'x'"),
+    ],
+)
+def test_a_rule_that_is_not_there(client: Client, crontab: Path, code: str, said: str) -> None:
+    """A misspelt code would silence nothing, so it is refused."""
+    result = client("check", "--ignore", code, str(crontab))
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_year_and_zone(client: Client, crontab: Path) -> None:
+    """Seoul's clocks never change; what happens elsewhere can be asked for."""
+    crontab.write_text("30 2 * * * true\n")
+    assert "no problems" in client("check", "--year", "2026", str(crontab)).stdout
+    there = client("check", "--year", "2026", "--timezone", "Europe/Berlin", str(crontab)).stdout
+    assert "02:30 does not exist on 2026-03-29 (Europe/Berlin)" in there
+    assert "from 03:00 on [dst-moved]" in there
+
+
+def test_fix_shows_a_diff_and_changes_nothing(client: Client, crontab: Path) -> None:
+    """The diff alone is on stdout; that annotations have no effect yet is said beside it."""
+    before = "0 3 * * * flock -n /tmp/l timeout 5m true\n"
+    crontab.write_text(before)
+    result = client("check", "--fix", str(crontab))
+    assert result.stdout == (
+        f"--- {crontab}\n+++ {crontab}\n@@ -1 +1,2 @@\n-{before}"
+        "+#: concurrency=forbid timeout=5m\n+0 3 * * * true\n"
+    )
+    assert "do not apply the diff yet" in result.stderr
+    assert crontab.read_text() == before
+    crontab.write_text(GOOD)
+    nothing = client("check", "--fix", str(crontab))
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+
+
+def test_a_password_is_not_shown(client: Client, crontab: Path) -> None:
+    """The log of a build is read by many."""
+    crontab.write_text("61 3 * * * mysqldump -phunter2 db\n0 3 * * * mysqldump -phunter2 db\n")
+    result = client("check", str(crontab))
+    assert "-p*******" in result.stdout
+    assert "hunter2" not in result.stdout + client("check", "--json", str(crontab)).stdout
+
+
+def test_all_takes_no_file(client: Client, crontab: Path) -> None:
+    """--all means the crontabs of the host."""
+    assert client("check", "--all", str(crontab)).exit_code == 2
+
+
+@pytest.mark.root
+def test_all_crontabs_of_the_host(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """System tables with their user column, then the spool's, each as its daemon reads it; no backups."""
+    (tmp_path / "cron.d").mkdir()
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "crontab").write_text("0 3 * * * root true\n")
+    (tmp_path / "cron.d" / "one").write_text("0 3 * * * root true\n")
+    (tmp_path / "cron.d" / "one~").write_text("0\n")
+    (tmp_path / "spool" / "root").write_text("0 3 * * * true\n")
+    settings = tmp_path / "settings.toml"
+    settings.write_text(
+        f'[daemon]\ndialect = "cronie"\n[paths]\nsystem_crontab = "{tmp_path}/crontab"\n'
+        f'cron_d = "{tmp_path}/cron.d"\nspool = "{tmp_path}/spool"\n'
+    )
+    monkeypatch.setattr("crond.settings.SETTINGS_FILE", str(settings))
+    files = json.loads(client("check", "--all", "--json").stdout)["files"]
+    assert [file["file"].removeprefix(f"{tmp_path}/") for file in files] == [
+        "crontab",
+        "cron.d/one",
+        "spool/root",
+    ]
+    assert [(file["system"], file["problems"]) for file in files] == [(True, []), (True, []), (False, [])]

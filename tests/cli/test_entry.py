@@ -87,7 +87,7 @@ def test_no_daemon(daemon: FakeDaemon, run: Run) -> None:
 
 def test_everything_else_is_the_whole_program(run: Run, tmp_path: Path) -> None:
     """A verb, an option, a mistake: as ever."""
-    (tmp_path / "jobs").write_text("1 * * * * one\n")
+    (tmp_path / "jobs").write_text("1 * * * * true\n")
     assert b"no problems" in run("check", str(tmp_path / "jobs")).stdout
     assert run("-l", "-r").returncode == 2
 

@@ -1,0 +1,39 @@
+"""Where a line of a crontab shows a password: for the rule that says so, and for hiding it in reports.
+
+Only forms that are surely a password given as it is; one that is read from a variable or a file is none.
+Pure; called by the rules and by whoever shows a crontab's line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+#: A value that is not itself the secret: empty, an expansion, a path.
+_VALUE = r"(?P<secret>'[^'$`]+'|\"[^\"$`]+\"|[^\s'\"$`/;&|<>()~][^\s'\"$`;&|<>()]*)"
+_NAMES = r"[A-Z0-9_]*(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|SECRET_KEY|API_?KEY|TOKEN|MYSQL_PWD)"
+_FORMS = tuple(
+    re.compile(pattern, flags)
+    for pattern, flags in (
+        (rf"(?:^|[\s;&|(\"']){_NAMES}\s*=\s*{_VALUE}", re.ASCII | re.IGNORECASE),
+        (rf"\s--?(?:password|passwd|passphrase|api-?key|token|secret)(?:=|\s+(?!-)){_VALUE}", re.ASCII),
+        (rf"\b(?:mysql|mysqldump|mysqladmin|mysqlimport|mysqlcheck|mariadb(?:-\w+)?)\s(?:[^|;&]*?\s)?-p{_VALUE}",
+         re.ASCII),
+        (rf"\bsshpass\s+-p\s*{_VALUE}", re.ASCII),
+        (r"\w://[^\s/:@'\"$]*:(?P<secret>[^\s/@'\"$]+)@[\w\[]", re.ASCII),
+    )
+)  # fmt: skip
+
+
+def secret_spans(line: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each password in `line`, in order of the rules."""
+    for form in _FORMS:
+        for found in form.finditer(line):
+            yield found.span("secret")
+
+
+def masked(line: str) -> str:
+    """Return `line` with every password as asterisks of the same length, so that columns stay."""
+    for start, end in secret_spans(line):
+        line = line[:start] + "*" * (end - start) + line[end:]
+    return line
