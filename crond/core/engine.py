@@ -36,7 +36,7 @@ from crond.model.messages import (
     attempt_key,
 )
 from crond.model.run import Attempt, Outcome, Run, State, Trigger, run_id
-from crond.model.schedule import At, DayRules, Every, Reboot
+from crond.model.schedule import At, Cron, DayRules, Every, Reboot
 
 #: How many dues become starts in one step: the first of a thousand must not wait for the last.
 BATCH = 32
@@ -134,18 +134,21 @@ class Engine:
     def _plan(self, dues: list[Due], trigger: Trigger) -> None:
         if not dues:
             return
-        ordinal = self.memory.next_ordinal
-        planned = [Waiting(job.id, instant, ordinal(job.id, instant), trigger) for job, instant in dues]
-        self._remember(memory.due([one for one in planned if not self._is_over(one)]))
+        planned: list[Waiting] = []
+        for job, instant in dues:
+            ordinal = self.memory.next_ordinal(job.id, instant)
+            if isinstance(job.entry.schedule, Cron) or not self._is_over(job, ordinal):
+                planned.append(Waiting(job.id, instant, ordinal, trigger))
+        self._remember(memory.due(planned))
 
-    def _is_over(self, one: Waiting) -> bool:
+    def _is_over(self, job: Job, ordinal: int) -> bool:
         """True for a moment that was answered before (a table read again would bring it back), and for a
         period whose last due still waits: they have no backlog.
         """
-        schedule = self.jobs[one.job].entry.schedule
+        schedule = job.entry.schedule
         if isinstance(schedule, Every):
-            return self.memory.queue.holds(one.job)
-        return one.ordinal > 0 and isinstance(schedule, At)
+            return self.memory.queue.holds(job.id)
+        return ordinal > 0 and isinstance(schedule, At)
 
     def _admit(self, wall: float, most: int = BATCH) -> None:
         for _ in range(min(most, len(self.memory.queue))):

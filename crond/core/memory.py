@@ -101,9 +101,16 @@ class Memory:
 
     def set_due(self, dues: list[Waiting] | list[list[Any]]) -> None:
         planned_dues = [one if isinstance(one, Waiting) else _waiting(*one) for one in dues]
+        fresh = Answered(0.0, 0)
         for job, instant, ordinal, _trigger in planned_dues:
-            held = self.answered.get(job) or Answered(instant, ordinal)
-            self.answered[job] = Answered(max(instant, held.instant), max(ordinal, held.repeats))
+            held = self.answered.get(job)
+            if held is not None and (held.instant > instant or held.repeats > ordinal):
+                self.answered[job] = Answered(max(instant, held.instant), max(ordinal, held.repeats))
+                continue
+            # Nearly all that are due together share both: the first start waits for this.
+            if fresh != (instant, ordinal):
+                fresh = Answered(instant, ordinal)
+            self.answered[job] = fresh
         self.queue.extend(planned_dues)
 
     def set_run(self, run: Run | dict[str, Any]) -> None:

@@ -147,7 +147,7 @@ class Walk:
         self, number: int, offset: int, current: int, wall: float, *, wild: bool | None = None
     ) -> list[Due]:
         """The jobs whose schedule holds local minute `number`; `wild`: only those that are (not) wild."""
-        found: list[tuple[int, Due]] = []
+        found: list[tuple[int, Job, float]] = []
         for place in self._index.places:
             if place.timezone is not None and offset != current:
                 continue
@@ -159,9 +159,9 @@ class Walk:
                 instant = instant_of(self._zone, at.number, wall)
             else:
                 instant = (number - place.delay) * 60.0 - offset
-            found += [(order, Due(job, instant)) for group in groups for order, job in group.jobs]
+            found += [(order, job, instant) for group in groups for order, job in group.jobs]
         found.sort(key=itemgetter(0))
-        return [due for _, due in found]
+        return [Due(job, instant) for _, job, instant in found]
 
     def _seen_from(self, place: Place, number: int, offset: int) -> int:
         """Local minute `number` as a place's own zone and delay see it."""

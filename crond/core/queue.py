@@ -34,7 +34,10 @@ class Queue:
         self._jobs: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return self._jobs.total()
+        return sum(map(len, self._turns.values()))
+
+    def __bool__(self) -> bool:
+        return bool(self._turns)  # owners without dues are left out
 
     def __iter__(self) -> Iterator[Waiting]:
         for dues in self._turns.values():
@@ -46,12 +49,14 @@ class Queue:
 
     def extend(self, dues: Iterable[Waiting]) -> None:
         """Add `dues`, each behind those of its owner."""
+        turns, jobs = self._turns, self._jobs
         for due in dues:
-            owner = due.job.partition("/")[0]
-            if owner not in self._turns:
-                self._turns[owner] = deque()
-            self._turns[owner].append(due)
-            self._jobs[due.job] += 1
+            job = due.job
+            owner = job.partition("/")[0]
+            if owner not in turns:
+                turns[owner] = deque()
+            turns[owner].append(due)
+            jobs[job] = jobs.get(job, 0) + 1
 
     def first(self) -> Waiting:
         """Return the due whose turn it is. Raises StopIteration if none waits."""

@@ -26,7 +26,7 @@ from crond.recorder.store import Store
 
 #: Seconds between two looks at the journal; while nothing comes they double, up to the second. Whoever asks
 #: for the history has it read at once (`Writer.catch_up`).
-LOOK, LONGEST_LOOK = 0.5, 30.0
+LOOK, LONGEST_LOOK = 0.5, 60.0
 _PAUSE, _LONGEST_PAUSE, _PAUSE_NEWER = 0.25, 5.0, 30.0
 _PRUNE_EACH = 3600.0
 _DAY = 86400.0

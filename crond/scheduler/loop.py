@@ -36,7 +36,7 @@ from crond.scheduler.clock import Waiter
 from crond.scheduler.control import Control
 from crond.zones import HostZone
 
-_SLACK = 0.0005
+_SLACK = 0.0002
 #: Seconds for which the launcher may go unheard while dues wait to be started.
 _DEAF = 0.25
 #: Seconds after which no further client is served before what became due meanwhile.
@@ -109,11 +109,12 @@ class Loop:
     def _turn(self, ready: list[tuple[int, int]]) -> None:
         reading = self._clock.read()
         self._zone.reread()
+        self.act(reading, Woke())
+        # Not before what is due: the launcher would wake for this first.
         if reading.mono - self._beaten >= self._heartbeat / 2:
             self._beaten = reading.mono
             self._launcher.send(Heartbeat())
         self._control.drop_silent(reading)
-        self.act(reading, Woke())
         for fd, events in ready:
             if fd == self._launcher.fileno() and not self._busy_starting(reading):
                 self._hear_launcher(reading, events)
