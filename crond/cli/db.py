@@ -13,31 +13,56 @@ from typing import Any
 
 import click
 
-from crond.cli.answers import BadAnswer, number_of, text_of
+from crond.cli.answers import BadAnswer, moment_of, number_of, text_of
 from crond.cli.client import find_place
 from crond.cli.failure import Status
-from crond.cli.format import printable, size
+from crond.cli.format import counted, printable, size
 from crond.cli.options import json_option, show_json
 from crond.cli.recorded import connect
+from crond.cli.times import shown
 
 #: Seconds after which a person is told that it still goes on.
 _QUIET = 1.0
 
 
 @click.command(short_help="Look after the history's database.")
-@click.argument("action", type=click.Choice(["status", "check", "upgrade", "backup"]))
+@click.argument("action", type=click.Choice(["status", "check", "upgrade", "backup", "prune"]))
+@click.option("-n", "--dry-run", is_flag=True, help="prune: say what would go; delete nothing.")
+@click.option(
+    "--keep-days", type=click.FloatRange(min=0), metavar="N", help="prune: this once, keep N days of runs."
+)
+@click.option(
+    "--keep-runs", type=click.IntRange(min=1), metavar="N", help="prune: this once, keep N runs of each job."
+)
 @json_option
 @click.pass_context
-def db(context: click.Context, *, action: str, as_json: bool) -> None:
+def db(
+    context: click.Context,
+    *,
+    action: str,
+    dry_run: bool,
+    keep_days: float | None,
+    keep_runs: int | None,
+    as_json: bool,
+) -> None:
     """Look after the database of the history, for root and the daemon's own account.
 
     status tells where it is, how large, and whether it is written to. check looks for damage (exit status 1
     if there is any). upgrade brings an older schema to that of this version; the recorder does so by itself
     when it starts. backup writes a copy beside an SQLite database while recording goes on, and says where.
+    prune deletes the runs that the settings under [history] do not keep, as the recorder does each hour.
 
     Ctrl-C ends the waiting, not the work.
     """
-    body = _await(context.obj, action)
+    if action != "prune" and (dry_run or keep_days is not None or keep_runs is not None):
+        context.fail("--dry-run, --keep-days and --keep-runs go with prune")
+    body = _await(
+        context.obj,
+        action,
+        dry_run="yes" if dry_run else None,
+        keep_days=None if keep_days is None else str(keep_days),
+        keep_runs=None if keep_runs is None else str(keep_runs),
+    )
     lines, status = _WORDS[action](body)
     if as_json:
         show_json(body)
@@ -47,11 +72,11 @@ def db(context: click.Context, *, action: str, as_json: bool) -> None:
     context.exit(status)
 
 
-def _await(state: str | None, action: str) -> dict[str, Any]:
+def _await(state: str | None, action: str, **limits: str | None) -> dict[str, Any]:
     """Return the recorder's answer, however long it takes; a person sees the seconds go by."""
     began = time.monotonic()
     with connect(find_place(state)) as recorder:
-        recorder.begin("db", action=action)
+        recorder.begin("db", action=action, **limits)
         reply = recorder.poll(_QUIET)
         while reply is None:
             _tick(f"{action}: {time.monotonic() - began:.0f} s ...")
@@ -111,9 +136,22 @@ def _backup(body: dict[str, Any]) -> tuple[list[str], int]:
     return [f"{text_of(body, 'path')} ({size(number_of(body, 'size') or 0)})"], Status.OK
 
 
+def pruned_words(body: dict[str, Any]) -> str:
+    """Return what the answer to `prune` says, as a sentence."""
+    verb = "would be deleted" if body.get("dry_run") is True else "deleted"
+    oldest = moment_of(body, "oldest_kept")
+    rest = "" if oldest is None else f"; the oldest that is kept began at {shown(oldest)}"
+    return f"{counted(number_of(body, 'runs') or 0, 'run')} of the history {verb}{rest}"
+
+
+def _prune(body: dict[str, Any]) -> tuple[list[str], int]:
+    return [pruned_words(body)], Status.OK
+
+
 _WORDS: dict[str, Callable[[dict[str, Any]], tuple[list[str], int]]] = {
     "status": _status,
     "check": _check,
     "upgrade": _upgrade,
     "backup": _backup,
+    "prune": _prune,
 }

@@ -1,18 +1,20 @@
-"""The verb `prune`: outputs that are not to be kept go now, and what that frees is said.
+"""The verb `prune`: what is not to be kept goes now, and what that frees is said.
 
-Asks the launcher, which has a process of its own do it and knows whose outputs we may touch. Knows neither
-files nor limits but those that are typed. Loaded by crond.cli.main.
+Asks the launcher, which has a process of its own do it and knows whose outputs we may touch, and for the
+history the recorder. Knows neither files nor limits but those that are typed. Loaded by crond.cli.main.
 """
 
 from __future__ import annotations
 
 import sys
 from datetime import datetime
+from typing import Any
 
 import click
 
 from crond.cli.answers import moment_of, number_of
-from crond.cli.client import LAUNCHER, PATIENCE, Connection, Reply, find_place
+from crond.cli.client import LAUNCHER, PATIENCE, RECORDER, Connection, Place, Refused, Reply, find_place
+from crond.cli.db import pruned_words
 from crond.cli.failure import Failure, Status
 from crond.cli.format import size
 from crond.cli.options import json_option, show_json
@@ -30,7 +32,7 @@ def _bytes(_context: click.Context, _parameter: click.Parameter, value: str | No
         raise click.BadParameter(str(error)) from None
 
 
-@click.command(short_help="Remove outputs that are not to be kept.")
+@click.command(short_help="Remove outputs and runs that are not to be kept.")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
 @click.option(
     "--keep-days", type=click.FloatRange(min=0), metavar="N", help="This once, keep N days and not keep_days."
@@ -55,12 +57,15 @@ def prune(
     total_size: str | None,
     as_json: bool,
 ) -> None:
-    """Remove your outputs (root: everybody's) that the settings under [outputs] do not keep.
+    """Remove your outputs (root: everybody's) that the settings under [outputs] do not keep and, for root,
+    the runs that those under [history] do not keep.
 
-    The daemon does so by itself each hour. An option replaces one limit for this once; 0 is no limit. Outputs
-    that are being written stay. Ctrl-C ends it between two files.
+    The daemon does both by itself each hour. An option replaces one limit of the outputs for this once; 0 is
+    no limit; for the history see db prune. Outputs that are being written stay. Ctrl-C ends it between two
+    files.
     """
-    with Connection(find_place(state), LAUNCHER) as launcher:
+    place = find_place(state)
+    with Connection(place, LAUNCHER) as launcher:
         reply = launcher.ask(
             "prune",
             dry_run="yes" if dry_run else "no",
@@ -69,11 +74,30 @@ def prune(
             total_size=total_size,
         )
         reply = _to_the_end(launcher, reply)
+    history = _of_history(place, dry_run=dry_run)
     if as_json:
-        show_json(reply.body)
+        show_json({**reply.body, "history": history})
         return
     for line in _told(reply, dry_run=dry_run):
         click.echo(line)
+    if history is not None:
+        click.echo(pruned_words(history))
+
+
+def _of_history(place: Place, *, dry_run: bool) -> dict[str, Any] | None:
+    """Prune the history; None where that is not for us to do, or where there is none."""
+    try:
+        with Connection(place, RECORDER) as recorder:
+            recorder.begin("db", action="prune", dry_run="yes" if dry_run else "no")
+            reply = recorder.poll(6 * PATIENCE)
+            return None if reply is None else reply.body
+    except Failure as failure:
+        if isinstance(failure, Refused) and failure.code == "forbidden":
+            return None
+        # Without a recorder the outputs are pruned all the same.
+        if failure.exit_code != Status.UNREACHABLE:
+            raise
+        return None
 
 
 def _to_the_end(launcher: Connection, reply: Reply) -> Reply:

@@ -58,7 +58,7 @@ class VersionSeen:
 @click.pass_obj
 def versions(state: str | None, *, user: str, as_json: bool) -> None:
     """Show the kept versions of your crontab, newest first: when, by whom and from where each came."""
-    name, current, found = _versions(find_place(state), user)
+    name, current, found = versions_of(find_place(state), user)
     mark = next((version.number for version in found if version.digest == current), None)
     if as_json:
         show_json({"user": name, "versions": [_told(version, mark) for version in found]})
@@ -129,7 +129,7 @@ def diff(state: str | None, *, old: int | None, new: int | None, user: str, as_j
 
 
 def _version_before(place: Place, user: str) -> int:
-    name, current, found = _versions(place, user)
+    name, current, found = versions_of(place, user)
     kept = [version for version in found if version.text_kept and version.digest != current]
     if not kept:
         raise Failure(f"no other version of {name}'s crontab is kept", Status.UNKNOWN)
@@ -180,7 +180,7 @@ def _lines(text: str) -> list[str]:
     return [*lines, f"{last}\n\\ No newline at end of file"] if last else lines
 
 
-def _versions(place: Place, user: str) -> tuple[str, str, list[VersionSeen]]:
+def versions_of(place: Place, user: str) -> tuple[str, str, list[VersionSeen]]:
     """Return the name of whose they are, the digest of the crontab as it is, and the versions."""
     body = crontabs.kept_versions(place, user)
     held = body.get("versions")

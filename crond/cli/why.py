@@ -18,9 +18,10 @@ from crond.cli.answers import NextSeen, RunSeen, list_of, moment_of, read_next
 from crond.cli.client import Place, Refused, ask_once, find_place
 from crond.cli.completion import jobs
 from crond.cli.describe import brief
-from crond.cli.explanation import TOLD, Dues, Explanation, explain
+from crond.cli.explanation import TOLD, Dues, Explanation, Verdict, explain
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable, screen_width
+from crond.cli.former import former
 from crond.cli.history import epoch, show_lag
 from crond.cli.missing import advice_on
 from crond.cli.options import json_option, show_json
@@ -62,7 +63,12 @@ def why(state: str | None, *, job: str, instant: tuple[str, ...], as_json: bool)
     dues = None if facts.runs else inquiry.dues(facts.job, span)
     told = explain(facts, span, dues, now)
     if facts.runs:
-        told = replace(told, sentences=(*told.sentences, *advice_on(place, facts.runs[-1])))
+        more = advice_on(place, facts.runs[-1])
+    elif dues is not None and told.verdict in (Verdict.NOT_DUE, Verdict.UNKNOWN):
+        more = former(place, facts.job, span.since, dues.schedule)
+    else:
+        more = []
+    told = replace(told, sentences=(*told.sentences, *more))
     if as_json:
         show_json({**body, "upto": utc_text(span.upto), "due": _dues_body(dues), **_told_body(told)})
         return
@@ -103,9 +109,9 @@ class Inquiry:
             "crontab": None,
             "before": None,
             "after": None,
-            "recorded_since": None,
         }
-        return {"job": known.job, "instant": utc_text(span.since), **held, **nothing}
+        # An older recorder does not say since when it records.
+        return {"job": known.job, "instant": utc_text(span.since), "recorded_since": None, **held, **nothing}
 
     def latest(self) -> tuple[Span, dict[str, Any]]:
         """Return when the job was due last or has run last, whichever is later, with what is recorded."""

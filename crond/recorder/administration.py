@@ -23,7 +23,7 @@ from crond.recorder.prune import prunable, prune
 from crond.recorder.queries import Queries, Refusal
 from crond.recorder.schema import HEAD, metadata, runs
 from crond.recorder.store import Store
-from crond.recorder.writer import Place, Writer, in_words
+from crond.recorder.writer import Place, State, Writer, in_words
 
 #: Seconds that a client waits for an upgrade or a pruning, which go on without it.
 _PATIENCE = 600.0
@@ -82,6 +82,9 @@ class Administration:
                 shown["size"] = _size(url.database, engine, connection.scalar)
         except (SQLAlchemyError, NewerSchema, Refusal) as error:
             shown["trouble"] = shown["trouble"] or _words(error)
+        if condition.state is State.WAITING and not shown["trouble"]:
+            # Until the database's first answer, which may take long, the writer has nothing to tell.
+            shown["trouble"] = "the database is being opened; is it locked by another program?"
         return shown
 
     def _check(self, _arguments: dict[str, str]) -> dict[str, Any]:

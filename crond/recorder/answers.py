@@ -116,7 +116,10 @@ def _jobs(queries: Queries, _arguments: Arguments) -> dict[str, Any]:
 
 def _intervals(queries: Queries, arguments: Arguments) -> dict[str, Any]:
     wanted = _filter(arguments)
-    return {"intervals": queries.overlapping(wanted.since, wanted.until, wanted.count)}
+    return {
+        "intervals": queries.overlapping(wanted.since, wanted.until, wanted.count),
+        "recorded_since": queries.recorded_since(),
+    }
 
 
 _VERBS: dict[str, Callable[[Queries, Arguments], dict[str, Any]]] = {

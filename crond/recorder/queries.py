@@ -92,7 +92,6 @@ class Queries:
         after = select(runs).where(*mine, runs.c.instant >= upto).order_by(runs.c.instant)
         found = self._shaped(at.order_by(runs.c.instant, runs.c.ordinal).limit(100), "instant")
         earlier, later = (self._shaped(one.limit(1), "instant") for one in (before, after))
-        first = select(runs.c.began).where(runs.c.feed == self.feed).order_by(runs.c.began).limit(1)
         known = next((row.crontab for row in (*found, *earlier, *later) if row.crontab), "")
         return {
             "job": job.job,
@@ -102,8 +101,13 @@ class Queries:
             "crontab": self._version(known, instant),
             "before": views.run(earlier[0]) if earlier else None,
             "after": views.run(later[0]) if later else None,
-            "recorded_since": views.iso(self.connection.scalar(first)),
+            "recorded_since": self.recorded_since(),
         }
+
+    def recorded_since(self) -> str | None:
+        """When the oldest run that is recorded began."""
+        first = select(runs.c.began).where(runs.c.feed == self.feed).order_by(runs.c.began).limit(1)
+        return views.iso(self.connection.scalar(first))
 
     def overlapping(self, since: int | None, until: int | None, count: int = 100) -> list[dict[str, Any]]:
         """The intervals that overlap [since, until), newest first."""

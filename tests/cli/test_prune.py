@@ -33,7 +33,31 @@ def test_the_figures(ask: Client, daemon: FakeDaemon) -> None:
     ]
     assert result.stderr == ""
     asked = {"dry_run": "no", "keep_runs": "5", "total_size": "1048576"}
-    assert daemon.asked == [("launcher", "prune", asked)]
+    assert daemon.asked[0] == ("launcher", "prune", asked)
+    # The limits are those of outputs alone.
+    assert daemon.asked[1:] == [("recorder", "db", {"action": "prune", "dry_run": "no"})]
+
+
+@pytest.mark.parametrize(("dry", "verb"), [(True, "would be deleted"), (False, "deleted")])
+def test_the_history(ask: Client, daemon: FakeDaemon, dry: bool, verb: str) -> None:
+    """Runs that would go, or went, by `prune` and by `db prune` alike; for others than root nothing of it."""
+    words = f"1,500 runs of the history {verb}; the oldest that is kept began at 2026-11-21 03:00:00 KST"
+    body = {"runs": 1500, "dry_run": dry, "oldest_kept": "2026-11-20T18:00:00Z", "behind": 0}
+    daemon.launcher["prune"] = lambda _: [yes({**DONE, "dry_run": dry})]
+    daemon.recorder["db"] = lambda _: [yes(body)]
+    flags = ["-n"] if dry else []
+    assert ask("prune", *flags).stdout.splitlines()[-1] == words
+    assert ask("db", "prune", "--keep-days", "3", *flags).stdout.splitlines() == [words]
+    asked = {"action": "prune", "keep_days": "3.0"} | ({"dry_run": "yes"} if dry else {})
+    assert daemon.asked[-1] == ("recorder", "db", asked)
+    daemon.recorder["db"] = lambda _: [no("forbidden", "only root may ask about the database")]
+    assert len(ask("prune", *flags).stdout.splitlines()) == 3
+    assert ask("db", "prune").exit_code == 1
+
+
+def test_limits_go_with_prune(ask: Client) -> None:
+    """`db status --keep-days 3` would do nothing with it."""
+    assert ask("db", "status", "--keep-days", "3").exit_code == 2
 
 
 def test_a_dry_run_says_would(ask: Client, daemon: FakeDaemon) -> None:
@@ -53,7 +77,7 @@ def test_json(ask: Client, daemon: FakeDaemon) -> None:
         yes({"phase": "looking", "done": 1, "of": None}, final=False),
         yes(DONE),
     ]
-    assert json.loads(ask("prune", "--json").stdout) == DONE
+    assert json.loads(ask("prune", "--json").stdout) == {**DONE, "history": None}
 
 
 def test_a_refusal(ask: Client, daemon: FakeDaemon) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from crond.cli.explanation import Verdict
+from crond.model.messages import NO_TEXT, Fetch, ListVersions, Piece
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import RUNNING, FakeDaemon, no, run_body, yes
 
@@ -60,6 +61,9 @@ def due_daily(daemon: FakeDaemon, *, schedule: str = DAILY, up_since: str = "202
     daemon.scheduler["next"] = following
     daemon.answers("status", yes({"started_at": up_since}))
     daemon.recorder.setdefault("intervals", lambda _: [yes({"intervals": [], "behind": 0})])
+    daemon.edits.setdefault(
+        ListVersions, lambda _: [yes({"user": "root", "digest": NO_TEXT, "versions": []})]
+    )
 
 
 @pytest.mark.parametrize(
@@ -261,6 +265,49 @@ def test_a_daemon_that_came_up_again_is_no_excuse(ask: Client, daemon: FakeDaemo
     remembers(daemon, recorded_since=None)
     due_daily(daemon, up_since="2026-11-20T19:05:00Z")
     assert verdict(ask, "backup", "2026-11-21T03:00")[0] == Verdict.UNKNOWN
+
+
+OLD = "2026-11-20 21:00:00 KST"
+
+
+@pytest.mark.parametrize(
+    ("action", "text", "words"),
+    [
+        (
+            "install",
+            "#: name=backup\n0 2 * * * backup\n",
+            f"But its schedule has changed since: it was 0 2 * * * in version 1 of the crontab, {OLD}.",
+        ),
+        (
+            "install",
+            "#: name=other\n0 3 * * * backup\n",
+            f"But the crontab has changed since: the job was not in version 1, {OLD} (crontabx diff 1).",
+        ),
+        ("install", f"#: name=backup\n{DAILY} another command\n", None),
+        ("remove", "", f"But there was no crontab of root's then: it was removed at {OLD}."),
+    ],
+    ids=["rescheduled", "added", "same schedule", "removed"],
+)
+def test_the_crontab_was_another(
+    ask: Client, daemon: FakeDaemon, action: str, text: str, words: str | None
+) -> None:
+    """The schedule is that of today: a kept version of that time says what it was then."""
+
+    def version(number: int, at: str, digest: str, action: str = "install") -> dict[str, Any]:
+        moment = datetime.fromisoformat(at).timestamp()
+        mark = {"at": moment, "by": "root", "uid": 0, "action": action, "origin": "editor"}
+        return {"number": number, "digest": digest, "size": len(text), "mark": mark}
+
+    remembers(daemon)
+    due_daily(daemon)
+    kept = [version(2, "2026-11-21T12:00:00Z", "new"), version(1, "2026-11-20T12:00:00Z", "old", action)]
+    daemon.edits[ListVersions] = lambda _: [yes({"user": "root", "digest": "new", "versions": kept})]
+    told = {"user": "root", "dialect": "cronie", "digest": "old", "size": len(text)}
+    daemon.edits[Fetch] = lambda _: [yes(told, final=False), Piece(text.encode())]
+    sentences = json.loads(ask("why", "--json", "backup", "2026-11-21T02:00").stdout)["answer"]
+    assert sentences[0].startswith("It was not due at 2026-11-21 02:00:00 KST")
+    assert [one for one in sentences if one.startswith("But")] == ([] if words is None else [words])
+    assert [message.user for message in daemon.edited] == ["root"] * len(daemon.edited)
 
 
 def test_what_is_to_come(ask: Client, daemon: FakeDaemon) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,22 @@ def test_a_locked_database_is_waited_for(recorder: Recorder) -> None:
     recorder.until({1, 2})
     recorder.wait_for("recording again")
     assert sum("locked" in line for line in recorder.lines) == 1
+
+
+def test_a_database_that_is_locked_from_the_beginning(recorder: Recorder) -> None:
+    """`db status` said `waiting` and not why, as long as the database had not answered once."""
+    recorder.start()
+    write(recorder.journal, 1, run(1))
+    recorder.until({1})
+    recorder.hang_up()
+    with closing(sqlite3.connect(database_of(recorder), isolation_level=None)) as lock:
+        lock.execute("BEGIN IMMEDIATE")
+        recorder.start()
+        status = recorder.ask("db")
+        assert status["state"] == "waiting"
+        assert "locked" in status["trouble"]
+        lock.execute("ROLLBACK")
+    recorder.until({1})
 
 
 def test_a_deleted_database_is_put_back(recorder: Recorder) -> None:

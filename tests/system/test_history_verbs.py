@@ -88,6 +88,8 @@ def test_what_never_ran_was_not_due_or_the_daemon_was_down(crond: Crond) -> None
     assert (body["verdict"], body["due"]["within"]) == ("down", "2020-01-01T04:30:00Z")
     assert body["due"]["next"] == "2020-01-02T04:30:00Z"
     assert body["due"]["previous"] == "2019-12-31T04:30:00Z"
+    # It has no run of its own, and still it is said since when there would be one.
+    assert body["recorded_since"] == history(crond)[-1]["started_at"]
 
 
 def test_nobody_learns_of_others(crond: Crond, people: People) -> None:
@@ -96,7 +98,7 @@ def test_nobody_learns_of_others(crond: Crond, people: People) -> None:
     for arguments in (("history", "fails"), ("show", run), ("why", "fails"), ("stats", "fails")):
         done = crond.client(*arguments, user=people.ben)
         assert (done.returncode, done.stdout) == (4, ""), arguments
-    for action in ("status", "check", "backup", "upgrade"):
+    for action in ("status", "check", "backup", "upgrade", "prune"):
         done = crond.client("db", action, user=people.ben)
         assert (done.returncode, done.stdout) == (1, ""), action
 
@@ -106,6 +108,11 @@ def test_the_database_is_looked_after(crond: Crond) -> None:
     assert "writes what happens" in crond.client("db", "status").stdout
     assert crond.client("db", "check").stdout == "The database is in order.\n"
     assert "already" in crond.client("db", "upgrade").stdout
+    assert (
+        "4 runs of the history would be deleted"
+        in crond.client("db", "prune", "-n", "--keep-days", "0").stdout
+    )
+    assert "0 runs of the history would be deleted" in crond.client("prune", "-n").stdout
     copy = json.loads(crond.client("db", "backup", "--json").stdout)
     assert Path(copy["path"]).stat().st_size == copy["size"] > 0
 
