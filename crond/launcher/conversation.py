@@ -41,6 +41,7 @@ from crond.model.messages import (
 )
 
 _RECEIVE = 256 * 1024
+_EVENTS = {"list": "LIST", "edit": "BEGIN EDIT"}
 
 #: Told the launcher: user, event and detail of a line in cron's log.
 Event = Callable[[str, str, str], None]
@@ -152,8 +153,9 @@ class Conversation:
         self._say(told)
 
     def _fetch(self, asked: Fetch, real: pwd.struct_passwd, crontab: Crontab) -> None:
-        if asked.purpose == "edit":
-            self._event(real.pw_name, "BEGIN EDIT", crontab.user)
+        # Before it is known whether there is one, as crontab(1) does.
+        if asked.purpose in _EVENTS:
+            self._event(real.pw_name, _EVENTS[asked.purpose], crontab.user)
         if asked.version:
             found = crontab.versions.text(asked.version)
             if found is None:
@@ -165,8 +167,6 @@ class Conversation:
             raise Refused(
                 "none", f"no crontab for {crontab.user}", user=crontab.user, dialect=self._config.dialect
             )
-        if asked.purpose == "list":
-            self._event(real.pw_name, "LIST", crontab.user)
         told = {"user": crontab.user, "dialect": self._config.dialect, "size": len(text)}
         self._say({**told, "digest": digest_of(text)}, final=False)
         for start in range(0, len(text), PIECE):

@@ -16,7 +16,7 @@ import pytest
 
 from crond.cli.header import without_header
 from tests.system import packages
-from tests.system.daemon import Crond
+from tests.system.daemon import Crond, wait_for
 from tests.system.ground import Ground, People
 from tests.system.transcripts import Heard, Room, Step, debian_programs, our_programs
 
@@ -31,6 +31,7 @@ DIFFERENCES = {
     "content": "an edit is one if the text changed; Debian's loses what was saved within a second",
     "kept": "an edit that was not installed is left for its author; Debian's takes it away",
     "editor": "says of which file, and why; a FIFO in its place keeps nobody waiting",
+    "ended": "the end of an edit is logged also where the editor failed",
     "end": "the end of input is a no; Debian's asks for ever",
 }
 #: As these, in every step: the text of the usage is our own, and no header is put into the spool.
@@ -39,6 +40,7 @@ _USAGE = re.compile(r"usage:\t.*", re.DOTALL)
 ERRORS = "errors in crontab file, can't install.\n"
 LEFT = "crontab: edits left in TEMPORARY/crontab\n"
 REMOVE = "crontab: really delete ANN's crontab? "
+BEGAN, ENDED, REPLACED = (f"(ANN) {event} (ANN)" for event in ("BEGIN EDIT", "END EDIT", "REPLACE"))
 GOOD, OTHER, BAD = b"* * * * * x\n", b"1 * * * * y\n", b"bad\n"
 #: What Debian's needs to see that the file was written.
 LATER = 'touch -d "10 seconds" "$1"'
@@ -52,7 +54,7 @@ def write(text: bytes) -> str:
 
 def spoilt(command: str, ours: str, *, alone: bool = False) -> Step:
     """Return an edit whose editor leaves something else than a file."""
-    return Step("-e", editor=[command], differs="editor", ours=ours, alone=alone)
+    return Step("-e", editor=[command], differs="editor", ours=ours, logged=(BEGAN, ENDED), alone=alone)
 
 
 def put(text: bytes, arguments: str = "-", *, differs: str = "", ours: str = "") -> Step:
@@ -75,7 +77,7 @@ STORIES: dict[str, list[Step]] = {
         Step("-l"),
         put(b"# \x01 \b\r\n"),
         Step("-l"),
-        Step("-l", piped=b"", differs="copy", ours="# \x01 \b\r\n"),
+        Step("-l", piped=b"", differs="copy", ours="# \x01 \b\r\n", logged=["(ANN) LIST (ANN)"]),
         Step("-l", environment={"CRONTAB_NOHEADER": "X"}),
     ],
     "what is no file": [
@@ -166,8 +168,9 @@ STORIES: dict[str, list[Step]] = {
         Step("-e", editor=['echo "5 5 * * * x" > "$1.n"; touch -d "10 seconds" "$1.n"; mv "$1.n" "$1"']),
         Step("-l"),
         Step("-e", editor=[f't=$(stat -c %y "$1"); {write(OTHER)}; touch -d "$t" "$1"'], differs="content",
-             ours="crontab: installing new crontab\n"),
-        Step("-e", editor=[LATER], differs="content", ours="No modification made\n"),
+             ours="crontab: installing new crontab\n", logged=(BEGAN, REPLACED, ENDED)),
+        Step("-e", editor=[LATER], differs="content", ours="No modification made\n",
+             logged=(BEGAN, ENDED)),
     ],
     "the same edit again": [
         Step("-e", editor=[write(BAD)], typed=["n"]),
@@ -185,7 +188,7 @@ STORIES: dict[str, list[Step]] = {
         Step("-e", editor=["kill -9 $$"]),
         put(GOOD),
         Step("-e", editor=[f"{write(OTHER)}; exit 3"], differs="kept",
-             ours=f'crontab: "/bin/sh WORK/editor" exited with status 3\n{LEFT}'),
+             ours=f'crontab: "/bin/sh WORK/editor" exited with status 3\n{LEFT}', logged=(BEGAN, ENDED)),
         Step("-l"),
         spoilt('rm "$1"', "crontab: TEMPORARY/crontab: No such file or directory\n"),
         spoilt('rm "$1"; mkdir "$1"', f"crontab: TEMPORARY/crontab: Is a directory\n{LEFT}"),
@@ -206,7 +209,7 @@ STORIES: dict[str, list[Step]] = {
         Step("-l"),
         Step("-e", editor=[write(BAD)], typed=[None], differs="end", alone=True,
              ours="Do you want to retry the same edit? (y/n) \ncrontab: installing new crontab\n"
-             f'"TEMPORARY/crontab":1: bad minute\n{ERRORS}{LEFT}'),
+             f'"TEMPORARY/crontab":1: bad minute\n{ERRORS}{LEFT}', logged=(BEGAN, ENDED)),
         Step("-l"),
     ],
     "denied": [
@@ -230,7 +233,8 @@ STORIES: dict[str, list[Step]] = {
         Step("-l"),
         Step("allow"),
         Step("-l"),
-        Step("-u @ann -l", who="root", differs="may", ours="* * * * * x\n"),
+        Step("-u @ann -l", who="root", differs="may", ours="* * * * * x\n",
+             logged=["(root) LIST (ANN)"]),
         Step("deny:"),
         Step("-l"),
         Step("deny"),
@@ -266,7 +270,10 @@ def test_beside_debian(rooms: Rooms, story: str) -> None:
     """Step by step: status, stdout, stderr and spool are Debian's, but for what the table names."""
     for room in (rooms.debian, rooms.ours):
         room.clear()
+    begun = len(rooms.ours.logged())
+    logged: list[str] = []
     for number, step in enumerate(STORIES[story], start=1):
+        known = len(rooms.debian.logged())
         ours = taken(rooms.ours, step)
         theirs = None if step.alone else taken(rooms.debian, step)
         where = f"{story}, step {number}: crontab {step.arguments}"
@@ -274,8 +281,19 @@ def test_beside_debian(rooms: Rooms, story: str) -> None:
             assert step.differs in DIFFERENCES
             assert ours.said == step.ours, where
             assert theirs is None or theirs.said != ours.said, f"{where}: the same by now"
+            logged += step.logged
         else:
             assert ours == theirs, where
+            logged += all_ended(rooms.debian.logged()[known:])
+    wait_for(lambda: len(rooms.ours.logged()) - begun >= len(logged), f"{logged} are logged")
+    assert rooms.ours.logged()[begun:] == logged
+
+
+def all_ended(logged: list[str]) -> list[str]:
+    """Return what ours logs where Debian's logs that: the end of an edit, too, that failed."""
+    begins = [line for line in logged if "BEGIN EDIT" in line]
+    ends = [line.replace("BEGIN", "END") for line in begins]
+    return logged if any("END EDIT" in line for line in logged) else logged + ends
 
 
 def test_a_crontab_of_debians(rooms: Rooms, people: People) -> None:

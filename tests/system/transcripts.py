@@ -6,11 +6,13 @@ nothing of this machine is touched. It lives as long as the test that made it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ from tests.system import packages
 from tests.system.daemon import DEADLINE, Crond
 from tests.system.ground import Ground, People
 
+_CRONTAB = "/usr/bin/crontab"
 SPOOL = "/var/spool/cron/crontabs"
 #: What the files of Debian's crontab belong to. No group needs to have the number.
 _GROUP = 65123
@@ -31,6 +34,15 @@ mount --bind "$1/etc" /etc
 mount -t tmpfs tmpfs /var/spool
 mkdir /var/spool/cron
 mount --bind "$1/spool" /var/spool/cron
+mount -t tmpfs -o mode=755 tmpfs "$1/dev"
+for name in null zero random urandom tty log; do
+    touch "$1/dev/$name"
+done
+mount --bind "$1/log" "$1/dev/log"
+for name in null zero random urandom tty; do
+    mount --bind "/dev/$name" "$1/dev/$name"
+done
+mount --rbind "$1/dev" /dev
 echo ready
 exec cat
 """
@@ -53,6 +65,7 @@ class Step:
     differs: str = ""  #: why ours is not as Debian's: a key of the test's table
     alone: bool = False  #: Debian's would not end
     ours: str = ""  #: what ours says then: stdout and stderr
+    logged: Sequence[str] = ()  #: and logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +92,15 @@ class Room:
         self._site = str(ground.site)
         self._state = str(self.folder / "state")
         self.people = people
-        shutil.copytree("/etc", self.etc, symlinks=True)
+        (self.folder / "dev").mkdir()
+        self._log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._log.bind(str(self.folder / "log"))
+        self._log.setblocking(False)
+        (self.folder / "log").chmod(0o666)
+        self._received: list[str] = []
+        self._daemon: Crond | None = None
+        # What comes and goes in /etc while somebody makes an account is not needed.
+        subprocess.run(["cp", "-a", "/etc", str(self.etc)], stderr=subprocess.DEVNULL, check=False)
         shutil.rmtree(self.etc / "cron.d", ignore_errors=True)
         # Copied while another program was about to add an account they may be root's alone.
         for name in ("passwd", "group"):
@@ -103,6 +124,7 @@ class Room:
 
     def close(self) -> None:
         self._holder.communicate(timeout=DEADLINE)
+        self._log.close()
 
     @property
     def etc(self) -> Path:
@@ -167,7 +189,13 @@ class Room:
             f'pid_file = "{self.folder}/crond.pid"\nreboot_marker = "{self.folder}/reboot"\n'
         )
         flags = ["-f", "--settings", str(settings)]
-        return Crond(self._ground, flags, state=Path(self._state), wrapper=self.inside()).up()
+        self._daemon = Crond(self._ground, flags, state=Path(self._state), wrapper=self.inside()).up()
+        return self._daemon
+
+    def logged(self) -> list[str]:
+        """Return what `crontab` has logged so far, times and pids left out."""
+        lines = self._received if self._daemon is None else list(self._daemon.errors)
+        return [self._plain(line.split("]: ", 1)[1].encode()) for line in lines if " crontab[" in line]
 
     def take(self, step: Step) -> Heard:
         """Do `step` and return what was heard, with what differs from day to day taken out."""
@@ -185,6 +213,9 @@ class Room:
             if step.piped is not None
             else _typed(command, environment, step.typed)
         )
+        with contextlib.suppress(BlockingIOError):
+            while True:  # it holds ten lines, and then keeps whoever logs waiting
+                self._received.append(self._log.recv(4096).decode())
         text = self.text()
         heard = Heard(
             status,
@@ -230,7 +261,11 @@ def _typed(command: list[str], environment: dict[str, str], lines: Sequence[str 
 def debian_programs(ground: Ground, cache: Path) -> Path:
     """Return a folder with Debian's own crontab, setgid as its package would make it. Raises Unavailable."""
     folder = ground.new_folder("debian")
-    packages.unpack(packages.fetch(cache, ("cron",)), folder)
+    if _is_debians(_CRONTAB):
+        (folder / "usr/bin").mkdir(parents=True)
+        shutil.copy(_CRONTAB, folder / "usr/bin")
+    else:
+        packages.unpack(packages.fetch(cache, ("cron",)), folder)
     program = folder / "usr/bin/crontab"
     os.chown(program, 0, _GROUP)
     program.chmod(0o2755)
@@ -245,3 +280,12 @@ def our_programs(ground: Ground) -> Path:
     program.chmod(0o755)
     (folder / "crontab").symlink_to("crontabx")
     return folder
+
+
+def _is_debians(path: str) -> bool:
+    """True if `path` came with Debian's package `cron`."""
+    try:
+        done = subprocess.run(["dpkg-query", "-S", path], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return False
+    return done.stdout.startswith("cron:")
