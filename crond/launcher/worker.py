@@ -70,6 +70,7 @@ def scheduler_arguments(config: Config) -> list[str]:
         "mode": config.mode,
         "heartbeat": _beat(config),
         "recorder": config.recorder,
+        "random_delay": os.environ.get("RANDOM_DELAY", ""),
     }
     return _command_line("scheduler", config, told)
 

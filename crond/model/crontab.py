@@ -34,6 +34,8 @@ _WORD = re.compile(r"[^ \t]*")
 _FIVE = re.compile(r"[^ \t]+(?:[ \t]+[^ \t]+){4}")
 _COMMAND_LIMIT = 131071  # cronie's MAX_COMMAND, without its NUL
 _DEBIAN_COMMAND_LIMIT = 998
+#: What is read of a settings line, in bytes; what is longer could not be given to a process either.
+_ASSIGNMENT_LENGTH = {Dialect.CRONIE: 131071, Dialect.DEBIAN: 998}
 _DEBIAN_LINE_LIMIT = 10000
 _ENTRY_LIMIT = 10000
 _ASSIGNMENT_LIMIT = 1000
@@ -100,6 +102,7 @@ def parse_crontab(
     dialect: Dialect | str = Dialect.CRONIE,
     extensions: bool = False,
     seed: int = 0,
+    random_delay: str = "",
 ) -> Table:
     """Parse a crontab.
 
@@ -107,14 +110,20 @@ def parse_crontab(
     allowed. `dialect`: "cronie" or "debian". `extensions`: also `@every`, `@every_minute` and `@at`, the day
     rules `L`, `15W`, `fri#2` ..., `-q` and `-s` before a command under cronie's rules, and messages about
     annotations; without them it is cron and nothing else. `seed` feeds the draw of `~`: the same seed and
-    text give the same table.
+    text give the same table. `random_delay` is cronie's RANDOM_DELAY where the crontab does not set it.
 
     A line in error is left out and the others stay, as in cronie; a broken limit, and under Debian's rules
     any error, empties the whole table. Raises ValueError only for an unknown dialect.
     """
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
     return _Reader(
-        data, system=system, privileged=privileged, dialect=Dialect(dialect), extensions=extensions, seed=seed
+        data,
+        system=system,
+        privileged=privileged,
+        dialect=Dialect(dialect),
+        extensions=extensions,
+        seed=seed,
+        random_delay=random_delay,
     ).table()
 
 
@@ -122,13 +131,22 @@ class _Reader:
     """Walks the lines of one crontab, once."""
 
     def __init__(
-        self, data: bytes, *, system: bool, privileged: bool, dialect: Dialect, extensions: bool, seed: int
+        self,
+        data: bytes,
+        *,
+        system: bool,
+        privileged: bool,
+        dialect: Dialect,
+        extensions: bool,
+        seed: int,
+        random_delay: str,
     ) -> None:
         self._data = data
         self._system = system
         self._may_silence = system or privileged
         self._dialect = dialect
         self._extensions = extensions
+        self._default_delay = random_delay
         self._draw: Draw = random.Random(seed).randint
         self._entries: list[Entry] = []
         self._assignments = 0
@@ -170,7 +188,8 @@ class _Reader:
         try:
             if "\0" in line:
                 raise _BadLine(line.index("\0") + 1, "bad command", "a NUL byte cannot be part of a line")
-            assignment = parse_assignment(stripped, dialect=self._dialect)
+            setting = _cut(stripped, _ASSIGNMENT_LENGTH[self._dialect])
+            assignment = parse_assignment(setting, dialect=self._dialect)
             if assignment is not None:
                 self._assign(number, *assignment)
             else:
@@ -307,18 +326,15 @@ class _Reader:
             raise _BadLine(at + 1, "bad command", "there is no command")
         if len(raw) <= _COMMAND_LIMIT // 4:  # no character has more than four bytes
             return raw
-        data = raw.encode("utf-8", "surrogateescape")
-        return (
-            raw if len(data) <= _COMMAND_LIMIT else data[:_COMMAND_LIMIT].decode("utf-8", "surrogateescape")
-        )
+        return _cut(raw, _COMMAND_LIMIT)
 
     def _timezone(self) -> str | None:
         # Debian's cron has no CRON_TZ; there it is a variable like any other.
         return (self._environment.get("CRON_TZ") or None) if self._dialect is Dialect.CRONIE else None
 
     def _random_delay(self, number: int) -> int:
-        text = self._environment.get("RANDOM_DELAY")
-        if text is None or self._dialect is Dialect.DEBIAN:
+        text = self._environment.get("RANDOM_DELAY", self._default_delay)
+        if self._dialect is Dialect.DEBIAN:
             return 0
         digits = text.strip(_BLANK)
         sign, digits = (-1, digits[1:]) if digits[:1] == "-" else (1, digits)
@@ -396,6 +412,14 @@ def _known_schedule(text: str, dialect: Dialect, extensions: bool) -> Cron | Non
     except BadField:
         return None
     return None if any(field.warnings for field in fields) else cron_of(fields, text)
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return what `limit` bytes hold of `text`, as cron's buffers do."""
+    if 4 * len(text) <= limit:  # no character takes more
+        return text
+    data = text.encode("utf-8", "surrogateescape")
+    return text if len(data) <= limit else data[:limit].decode("utf-8", "surrogateescape")
 
 
 def _word(line: str, at: int) -> tuple[str, int]:

@@ -56,6 +56,7 @@ class Loop:
         launcher: Link,
         engine: Engine,
         heartbeat: float,
+        random_delay: str = "",
     ) -> None:
         self._clock = clock
         self._waiter = waiter
@@ -64,6 +65,7 @@ class Loop:
         self._launcher = launcher
         self._engine = engine
         self._heartbeat = heartbeat
+        self._random_delay = random_delay
         self._beaten = float("-inf")  # monotonic
         self._dialect = "cronie"
         self._numbered = 0
@@ -180,6 +182,7 @@ class Loop:
             dialect=self._dialect,
             extensions=True,
             seed=message.seed,
+            random_delay=self._random_delay,
         )
         return TableParsed(message.version, message.origin, message.owner, message.uid, table)
 

@@ -30,8 +30,8 @@ _BACKLOG = 64 * 1024 * 1024
 
 
 def main(config: str) -> int:
-    """Run the scheduler with `config`, JSON text: `journal` (a folder), `heartbeat` (seconds) and `recorder`
-    (whether one reads the journal).
+    """Run the scheduler with `config`, JSON text: `journal` (a folder), `heartbeat` (seconds), `recorder`
+    (whether one reads the journal) and `random_delay` (the daemon's own RANDOM_DELAY).
     """
     told = json.loads(config)
     with suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as comm:
@@ -50,6 +50,7 @@ def main(config: str) -> int:
         launcher=launcher,
         engine=engine,
         heartbeat=told["heartbeat"],
+        random_delay=told.get("random_delay", ""),
     )
     for fd in (_WIRE, _LISTENING):
         os.set_inheritable(fd, False)

@@ -256,22 +256,22 @@ def test_refused_files_as_debian_logs_them(
         assert receiver.wait_for(line)[3] == line
 
 
-@pytest.mark.parametrize("watch", [True, False])
+@pytest.mark.parametrize("flags", [{}, {"watch": False}, {"cluster": True}])
 def test_the_start_and_the_end_as_cronie_logs_them(
-    host: Make, daemon: Begin, receiver: Receiver, watch: bool
+    host: Make, daemon: Begin, receiver: Receiver, flags: dict[str, bool]
 ) -> None:
     """STARTUP, the factor of RANDOM_DELAY, inotify or not, and the end; about @reboot only if it is late."""
     inotify = "INFO (running with inotify support)"
     lines = [
         r"STARTUP \(\d+\.\d+.*\)",
         r"INFO \(RANDOM_DELAY will be scaled with factor \d\d?% if used\.\)",
-        re.escape(inotify if watch else "No inotify - daemon runs with -i or -c option ()"),
+        re.escape("No inotify - daemon runs with -i or -c option ()" if flags else inotify),
         r"INFO \(Shutting down\)",
     ]
     late = r"INFO \(@reboot jobs will be run at computer's startup\.\)"
     for expected in (lines, [*lines[:3], late, lines[3]]):
         receiver.lines.clear()
-        pid = start_and_end(daemon(host(syslog=receiver.path, watch=watch)), receiver)
+        pid = start_and_end(daemon(host(syslog=receiver.path, **flags)), receiver)
         assert {line[:3] for line in receiver.lines} == {(INFO, "crond", pid)}
         assert_lines(receiver, expected)
 

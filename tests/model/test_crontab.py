@@ -297,6 +297,20 @@ def test_cronie_cuts_a_command_at_its_limit() -> None:
     assert os.fsencode(entry.raw) == b"c" * 131_070 + b"\xc3"
 
 
+@pytest.mark.parametrize(("dialect", "limit"), [("cronie", 131_071), ("debian", 998)])
+def test_a_setting_is_cut_at_its_limit(dialect: str, limit: int) -> None:
+    """Each cron keeps so many bytes of the line, without a word; a quote behind them is not seen, and then it
+    is no setting. A job with a longer one could not be executed.
+    """
+    for size in (limit - 2, limit - 1, 2 * limit):
+        table = parse_crontab(f"  A={'b' * size}\n", dialect=dialect)
+        assert not table.problems
+        assert table.environment["A"] == "b" * (limit - 2)
+    assert not parse_crontab(f"A='{'b' * (limit - 4)}'\n", dialect=dialect).errors
+    quoted = parse_crontab(f"A='{'b' * (limit - 3)}'\n", dialect=dialect)
+    assert [one.message for one in quoted.errors] == ["bad minute"]
+
+
 # --- CRON_TZ and RANDOM_DELAY -----------------------------------------------------------------------------
 
 
@@ -318,7 +332,7 @@ def test_cron_tz_is_the_entrys_zone() -> None:
         (" 7minutes", 7, False),
         ("none", 0, False),
         ("", 0, False),
-        ("9" * 5000, 0, True),
+        ("9" * 900, 0, True),
     ],
 )
 def test_random_delay(value: str, delay: int, warned: bool) -> None:
@@ -328,6 +342,15 @@ def test_random_delay(value: str, delay: int, warned: bool) -> None:
     assert [one.message for one in table.problems] == ["bad value of RANDOM_DELAY"] * warned
     debian = parse_crontab(f"RANDOM_DELAY='{value}'\n* * * * * c\n", dialect="debian")
     assert [entry.random_delay for entry in debian.entries] == [0]
+
+
+def test_random_delay_of_the_daemon() -> None:
+    """Cronie takes it from the daemon's environment where a crontab says nothing, and only there."""
+    text = "1 * * * * a\nRANDOM_DELAY=5\n2 * * * * b\n"
+    for dialect, delays in (("cronie", [30, 5]), ("debian", [0, 0])):
+        table = parse_crontab(text, dialect=dialect, random_delay="30")
+        assert [entry.random_delay for entry in table.entries] == delays
+        assert not table.problems
 
 
 # --- extensions ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from crond.model.entry import random_delay_factor
 from tests.system.conftest import StartFiles
 from tests.system.daemon import Crond, is_alive, wait_for
 from tests.system.ground import Ground, People
@@ -195,6 +196,18 @@ def test_a_mounted_config_map_is_swapped(start_files: StartFiles, folder: Path) 
     (mount / "..data_tmp").symlink_to("v2")
     (mount / "..data_tmp").rename(mount / "..data")
     wait_for(lambda: names(crond) == {"two"}, "the swap is noticed", seconds=5)
+
+
+def test_random_delay_of_the_daemon_shifts_its_jobs(start_files: StartFiles, folder: Path) -> None:
+    """As with cronie, RANDOM_DELAY in the daemon's own environment counts where a crontab sets none."""
+    path = write(folder / "tab", "0 0 1 1 * true\nRANDOM_DELAY=0\n0 0 1 1 * false\n")
+    environment = {"RANDOM_DELAY": "60", "CRONTABX_SEED": "1", "TZ": "UTC"}
+    crond = start_files(folder, "--dialect=cronie", path, environment=environment).up()
+    shift = int(60 * random_delay_factor(1))
+    assert [job["next"][4:] for job in crond.ask("list")["jobs"]] == [
+        f"-01-01T00:{shift:02}:00Z",
+        "-01-01T00:00:00Z",
+    ]
 
 
 def test_a_single_instance_never_runs_beside_itself(start_files: StartFiles, folder: Path) -> None:
