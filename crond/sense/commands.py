@@ -155,7 +155,8 @@ class _Search:
         usual = self._scene.find_program(name, _USUAL)
         if usual is not None:
             text = f"{name} is {usual}, but PATH is {self._path} here"
-            hint = f"write {usual}, or above this line: PATH={usual.rpartition('/')[0]}:/usr/bin:/bin"
+            folders = dict.fromkeys((usual.rpartition("/")[0], "/usr/bin", "/bin"))
+            hint = f"write {usual}, or above this line: PATH={':'.join(folders)}"
             return self._found("command-off-path", part, text, hint)
         first = part is (self._command.parts or (None,))[0]
         if first and not self._scene.system and len(part.words) > 1 and self._scene.host.has_account(name):

@@ -52,7 +52,10 @@ def _fields(scene: Scene, entry: Entry) -> list[_Field]:
 
 
 def _never_hint(schedule: Cron) -> str:
-    if not all((schedule.minute, schedule.hour, schedule.month)):
+    allowed = (
+        schedule.minute, schedule.hour, schedule.day_of_month, schedule.month, schedule.day_of_week,
+    )  # fmt: skip
+    if not all(allowed):
         return "a range goes upwards: write one that goes round as two, such as 22-23,0-5"
     return (
         'for the last day of a month in any cron: 0 0 28-31 * * [ "$(date -d tomorrow +\\%d)" = 01 ] && ...'
