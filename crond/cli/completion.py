@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crond.cli.failure import Failure
+from crond.cli.format import printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -43,7 +44,7 @@ def completion(context: click.Context, *, shell: str) -> None:
 
 def jobs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the jobs: by name, or by OWNER/NAME where that is begun or the name alone says too little."""
-    ids = [job for job in _asked(context, "names").get("names", []) if isinstance(job, str)]
+    ids = [job for job in _asked(context, "names", "names") if isinstance(job, str)]
     names = [job.partition("/")[2] for job in ids]
     told = [
         job if "/" in incomplete or names.count(name) > 1 else name
@@ -54,9 +55,9 @@ def jobs(context: click.Context, _parameter: click.Parameter, incomplete: str) -
 
 def runs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the runs that the scheduler remembers, newest first, with the job of each."""
-    held = _asked(context, "runs", count=_RUNS).get("runs", [])
-    told = [(run.get("id"), run.get("job")) for run in held if isinstance(run, dict)]
-    return _items((run, str(job)) for run, job in told if isinstance(run, str) and run.startswith(incomplete))
+    held = _asked(context, "runs", "runs", count=_RUNS)
+    told = [(str(run.get("id")), printable(str(run.get("job")))) for run in held if isinstance(run, dict)]
+    return _items((run, job) for run, job in told if run.startswith(incomplete))
 
 
 def jobs_and_runs(
@@ -92,25 +93,24 @@ def zones(_context: click.Context, _parameter: click.Parameter, incomplete: str)
 def _items(offers: Iterable[tuple[str, str | None]]) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    # What a shell would not take as one plain word is none of our names.
-    plain = (
-        (value, text)
-        for value, text in offers
-        if value.isascii() and value.isprintable() and " " not in value
-    )
-    return [CompletionItem(value, help=text) for value, text in plain]
+    return [CompletionItem(value, help=text) for value, text in offers if _is_plain(value)]
 
 
-def _asked(context: click.Context, verb: str, **arguments: str) -> dict[str, Any]:
-    """What the scheduler says to `verb`, an empty answer if it does not say it at once."""
+def _is_plain(value: str) -> bool:
+    """True for what a shell takes as one word and obeys nothing in: it is put on somebody's command line."""
+    return value.isascii() and all(c.isalnum() or c in "._-/+@" for c in value)
+
+
+def _asked(context: click.Context, verb: str, key: str, **arguments: str) -> list[Any]:
+    """The list at `key` of what the scheduler says to `verb`; an empty one if it does not say it at once."""
     from crond.cli.client import SCHEDULER, Connection, find_place
 
     try:
-        with Connection(
-            find_place(context.find_root().params.get("state")), SCHEDULER, patience=_PATIENCE
-        ) as scheduler:
+        place = find_place(context.find_root().params.get("state"))
+        with Connection(place, SCHEDULER, patience=_PATIENCE) as scheduler:
             scheduler.begin(verb, **arguments)
             reply = scheduler.poll(_PATIENCE)
     except Failure:
-        return {}
-    return {} if reply is None else reply.body
+        return []
+    held = None if reply is None else reply.body.get(key)
+    return held if isinstance(held, list) else []

@@ -41,8 +41,7 @@ def words_of(schedule: Schedule) -> str:
         case At(moment=moment):
             zone = "" if moment.tzinfo is None else f" (UTC{moment:%z})"
             return f"Once, at {moment:%Y-%m-%d %H:%M:%S}{zone}."
-        case Cron():
-            return _cron(schedule)
+    return _cron(schedule)
 
 
 def days_of(cron: Cron) -> Days:
