@@ -7,7 +7,7 @@ daemon only to fetch the caller's own crontab. Loaded by crond.cli.main.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property, partial
@@ -23,6 +23,7 @@ from crond.cli.problems import problem_lines
 from crond.cli.source import Source, read_source
 
 if TYPE_CHECKING:
+    from crond.cli.installed import Reading
     from crond.cli.this_host import ThisHost
     from crond.model.crontab import Problem
     from crond.sense.scene import Scene
@@ -124,49 +125,39 @@ def check(  # noqa: PLR0913 - one per option
     question = Question(year or datetime.now(UTC).year, find_zone(timezone), ignore, fix)
     worst = Status.OK
     reports: list[dict[str, Any]] = []
-    for found in _sources(context, files, everything=everything, system=system, dialect=dialect):
-        if isinstance(found, _Unread):
-            worst = max(worst, Status(found.failure.exit_code))
-            reports.append({"file": found.file, "ok": False, "error": found.failure.message})
+    for file, read in _sources(context, files, everything=everything, system=system, dialect=dialect):
+        try:
+            source = read()
+            findings, diff = _judged(source, question)
+        except Failure as failure:
+            worst = max(worst, Status(failure.exit_code))
+            reports.append({"file": file, "ok": False, "error": failure.message})
             if not as_json:
-                found.failure.show()
+                failure.show()
             continue
-        findings, diff = _judged(found, question)
         worst = max(worst, Status.FAILED if _fails(findings, strict) else Status.OK)
-        reports.append(_report(found, findings, strict, diff))
+        reports.append(_report(source, findings, strict, diff))
         if not as_json:
-            _show(found, findings, diff)
+            _show(source, findings, diff)
     if as_json:
         show_json({"files": reports})
     context.exit(worst)
 
 
-@dataclass(frozen=True, slots=True)
-class _Unread:
-    file: str
-    failure: Failure
-
-
 def _sources(
     context: click.Context, files: Iterable[str], *, everything: bool, system: bool | None, dialect: str
-) -> Iterator[Source | _Unread]:
-    """Yield each crontab that is meant."""
+) -> Iterable[Reading]:
+    """Return each crontab that is meant, and what reads it."""
     if everything:
         from crond.cli.installed import every_crontab
 
-        asked = every_crontab(dialect)
-    elif not files:
+        return every_crontab(dialect)
+    if not files:
         from crond.cli.installed import own_crontab
 
-        yield own_crontab(context.obj, dialect)
-        return
-    else:
-        asked = ((file, partial(read_source, file, system=system, dialect=dialect)) for file in files)
-    for file, read in asked:
-        try:
-            yield read()
-        except Failure as failure:
-            yield _Unread(file, failure)
+        own = own_crontab(context.obj, dialect)
+        return [(own.file, lambda: own)]
+    return [(file, partial(read_source, file, system=system, dialect=dialect)) for file in files]
 
 
 def _judged(source: Source, question: Question) -> tuple[tuple[Problem, ...], str | None]:
@@ -175,9 +166,12 @@ def _judged(source: Source, question: Question) -> tuple[tuple[Problem, ...], st
     scene = question.scene_of(source)
     diff = None
     if question.fix:
-        from crond.sense.fixes import fixed_diff
+        from crond.sense.fixes import NoDiff, fixed_diff
 
-        diff = fixed_diff(scene, "crontab" if source.file == "-" else source.file)
+        try:
+            diff = fixed_diff(scene, "crontab" if source.file == "-" else source.file)
+        except NoDiff as reason:
+            raise Failure(f"{source.shown}: no diff can be made: {reason}") from None
     return judge(scene, ignore=question.ignore), diff
 
 

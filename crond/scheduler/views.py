@@ -117,6 +117,7 @@ class Views:
                         "severity": problem.severity,
                         "message": problem.message,
                         "hint": problem.hint,
+                        "code": problem.code,
                     }
         for path, refused in self._engine.refused.items():
             if origin in (None, path) and (self._everything or refused.uid == self._uid):
@@ -127,6 +128,7 @@ class Views:
                     "severity": "error",
                     "message": refused.reason,
                     "hint": "",
+                    "code": "",
                 }
 
 

@@ -20,8 +20,12 @@ CAUTION = (
 )
 
 
+class NoDiff(ValueError):
+    """The crontab with annotations would not be the same crontab; the text says why."""
+
+
 def fixed_diff(scene: Scene, file: str) -> str:
-    """Return a unified diff against `file`, empty where there is nothing to replace."""
+    """Return a unified diff against `file`, empty where there is nothing to replace. Raises NoDiff."""
     lines = list(scene.lines)
     above: dict[int, str] = {}
     for command in scene.commands:
@@ -31,8 +35,7 @@ def fixed_diff(scene: Scene, file: str) -> str:
     after: list[str] = []
     for number, line in enumerate(lines, 1):
         after += [above[number], line] if number in above else [line]
-    if not _same_otherwise(scene, "\n".join(after)):
-        return ""
+    _compare(scene, "\n".join(after))
     return _diff(scene.lines, after, file)
 
 
@@ -57,11 +60,15 @@ def _fix(scene: Scene, command: Command, lines: list[str], above: dict[int, str]
         above[entry.line] = indent + written(tuple(found.items()))
 
 
-def _same_otherwise(scene: Scene, text: str) -> bool:
-    """True if `text` has the same entries, but for their commands and annotations."""
-    root = scene.root
-    table = parse_crontab(text, system=scene.system, privileged=root, dialect=scene.dialect, extensions=True)
-    return _frame(table) == _frame(scene.table) and len(table.errors) == len(scene.table.errors)
+def _compare(scene: Scene, text: str) -> None:
+    """Raise NoDiff unless `text` has the same entries, but for their commands and annotations."""
+    table = parse_crontab(
+        text, system=scene.system, privileged=scene.root, dialect=scene.dialect, extensions=True
+    )
+    if len(table.errors) > len(scene.table.errors):
+        raise NoDiff(f"with annotations cron would refuse it: {table.errors[-1].message}")
+    if _frame(table) != _frame(scene.table):
+        raise NoDiff("with annotations its entries would be others")
 
 
 def _frame(table: Table) -> list[object]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-#: A value that is not itself the secret: empty, an expansion, a path.
-_VALUE = r"(?P<secret>'[^'$`]+'|\"[^\"$`]+\"|[^\s'\"$`/;&|<>()~][^\s'\"$`;&|<>()]*)"
+#: What is no secret: nothing, an expansion, a path, a small number, a yes or no.
+_HARMLESS = r"(?!['\"]?(?:\d{1,4}|true|false|yes|no|none|null)['\"]?(?:\s|$))"
+_VALUE = _HARMLESS + r"(?P<secret>'[^'$`]+'|\"[^\"$`]+\"|[^\s'\"$`/;&|<>()~][^\s'\"$`;&|<>()]*)"
 _NAMES = r"[A-Z0-9_]*(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|SECRET_KEY|API_?KEY|TOKEN|MYSQL_PWD)"
 _FORMS = tuple(
     re.compile(pattern, flags)

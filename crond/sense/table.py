@@ -32,6 +32,7 @@ def _twice(scene: Scene) -> Iterator[Problem]:
             entry.schedule,
             entry.raw.strip(" \t"),
             entry.user,
+            entry.options,
             entry.timezone,
             entry.random_delay,
             tuple(sorted(entry.environment.items())),

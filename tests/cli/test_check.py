@@ -227,6 +227,18 @@ def test_fix_shows_a_diff_and_changes_nothing(client: Client, crontab: Path) -> 
     assert (nothing.exit_code, nothing.stdout) == (0, "")
 
 
+def test_fix_of_one_file_does_not_hide_the_others(client: Client, crontab: Path, tmp_path: Path) -> None:
+    """A file of which no diff can be made is told, with status 1, and the next one is looked at."""
+    huge = tmp_path / "huge"
+    huge.write_text("0 3 * * * timeout 5 true\n" * 6000)
+    result = client(
+        "check", "--fix", "--dialect", "debian", "--ignore", "entry-twice", str(huge), str(crontab)
+    )
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{huge}: no diff can be made: " in result.stderr
+    assert f"{crontab}: 1 entry, no problems" in result.stderr
+
+
 def test_a_password_is_not_shown(client: Client, crontab: Path) -> None:
     """The log of a build is read by many."""
     crontab.write_text("61 3 * * * mysqldump -phunter2 db\n0 3 * * * mysqldump -phunter2 db\n")

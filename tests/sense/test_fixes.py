@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crond.model.crontab import parse_crontab
-from crond.sense.fixes import fixed_diff
+from crond.sense.fixes import NoDiff, fixed_diff
 from crond.sense.handmade import peel
 from tests.sense.scenes import scene_of
 
@@ -106,6 +106,13 @@ def test_a_managed_line_stays() -> None:
 def test_percent_signs_stay_escaped(dialect: str) -> None:
     """What is left of a command means the same to cron."""
     assert after("0 3 * * * timeout 5 date +\\%F\n", dialect)[1] == "0 3 * * * date +\\%F"
+
+
+def test_a_diff_that_cron_would_refuse() -> None:
+    """Debian's cron reads 10000 lines; annotations would be more. That is said."""
+    text = "0 3 * * * timeout 5 a\n" * 6000
+    with pytest.raises(NoDiff, match="longer than 10000 lines"):
+        fixed_diff(scene_of(text, dialect="debian"), "jobs")
 
 
 @pytest.mark.parametrize("dialect", ["cronie", "debian"])

@@ -122,6 +122,7 @@ def test_what_is_found(line: str, code: str, line_number: int, column: int, part
         "0 3 * * * mysqldump -p db",
         "0 3 * * * mysqldump --password=$PW db",
         "0 3 * * * ls --password-file /etc/x",
+        "MAX_TOKEN=100\nASK_PASSWORD=no\n0 3 * * * ls",
         "DB_PASSWORD_FILE=/etc/secret\n0 3 * * * ls",
         "DB_PASSWORD=/run/secret\n0 3 * * * ls",
         "0 3 * * * ls https://h.example:8080/a@b",
