@@ -135,6 +135,8 @@ def _of_settings(entry: Entry) -> Iterator[str]:
         yield f"Its times are those of {printable(entry.timezone)} (CRON_TZ)."
     if entry.random_delay:
         yield f"Each start is delayed by up to {counted(entry.random_delay, 'minute')} (RANDOM_DELAY)."
+    if entry.single_instance:
+        yield "A start is left out while the run before it is alive (-s)."
     if entry.stdin:
         yield "The command ends at its first %: what follows is what it reads. Write \\% for a percent sign."
 

@@ -69,8 +69,10 @@ def _differences(own: Entry, other: Entry, their: str) -> Iterator[str]:
                 yield f"{their} reads the {field} field differently{_values(getattr(other.schedule, name))}"
     if own.user != other.user:
         yield f"{their} would run this as {other.user!r}"
-    if own.mail_when_failed != other.mail_when_failed or own.log_start != other.log_start:
+    if own.options and not other.options:
         yield f"{their} has no such option, and takes the - for a part of the command"
+    elif other.options and not own.options:
+        yield f"{their} takes {' '.join(other.options)} for an option, not for a part of the command"
     # Debian's cron keeps the blanks before a command, which mean nothing to a shell.
     if own.command.lstrip(" \t") != other.command.lstrip(" \t"):
         yield f"{their} would run another command: backslashes mean something else to it"

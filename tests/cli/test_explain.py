@@ -45,7 +45,7 @@ def test_a_file(client: Client, tmp_path: Path) -> None:
     """Each entry, with its line; its settings count; an error is shown and makes the status 1."""
     path = tmp_path / "crontab"
     path.write_text(
-        "CRON_TZ=America/New_York\n0 6 * * * fetch\nRANDOM_DELAY=5\n@reboot boot\n61 * * * * no\n"
+        "CRON_TZ=America/New_York\n0 6 * * * fetch\nRANDOM_DELAY=5\n@reboot -s boot\n61 * * * * no\n"
     )
     result = client("explain", "-n", "1", "--dialect", "cronie", str(path))
     assert result.exit_code == 1
@@ -63,6 +63,7 @@ def test_a_file(client: Client, tmp_path: Path) -> None:
         "Once after each start of the machine, when the daemon comes up.",
         "- Its times are those of America/New_York (CRON_TZ).",
         "- Each start is delayed by up to 5 minutes (RANDOM_DELAY).",
+        "- A start is left out while the run before it is alive (-s).",
     ]
 
 

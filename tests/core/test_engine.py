@@ -304,6 +304,15 @@ def test_reboot_runs_once_per_boot() -> None:
     assert len(driver.starts()) == 1
 
 
+def test_reboot_in_a_crontab_that_comes_later_does_not_run() -> None:
+    """It is for the start of the daemon, which has been."""
+    driver = Driver(wall=NOON)
+    driver.begin("1 1 1 1 1 c\n")
+    driver.edit("@reboot c\n")
+    driver.go(300)
+    assert driver.starts() == []
+
+
 def test_reboot_not_where_the_launcher_says_no() -> None:
     """Another cron may have run them in this boot."""
     driver = Driver(wall=NOON)

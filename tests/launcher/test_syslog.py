@@ -160,6 +160,29 @@ def test_a_home_that_is_not_there(folder: Path, host: Make, daemon: Begin, recei
     assert (priority, program, pid) == (3, "CROND", receiver.wait_for("CMD (echo a)")[2])
 
 
+def test_debugging_tells_of_tables_starts_and_processes(folder: Path, host: Make, daemon: Begin) -> None:
+    """-x load,sch,proc: on stderr, one line each; without it nothing of that."""
+    origin = write(folder / "crontab", "* * * * * root exit 3\n")
+    for debug in (("load", "sch", "proc"), ()):
+        running = daemon(host(debug=debug))
+        runner = Runner(running.wire())
+        key = runner.start(runner.table(origin))
+        pid = runner.started(key).pid
+        runner.result(key)
+        running.process.send_signal(signal.SIGTERM)
+        running.wait_for(running.errors, "Shutting down")
+        running.leave()
+        running.wait()
+        told = [line for line in running.errors if line.startswith(("load:", "sch:", "proc:"))]
+        expected = [
+            f"load: {origin}: version 1, 22 bytes",
+            f"sch: {key}: start job0, entry 0 of table 1",
+            f"proc: {key} of job0: pid {pid} as root",
+            f"proc: {key} of job0: pid {pid} ended: exit status 3",
+        ]
+        assert sorted(told) == (sorted(expected) if debug else [])
+
+
 @pytest.mark.parametrize(
     ("dialect", "program", "named"),
     [

@@ -204,6 +204,8 @@ def test_ignored_rules_are_left_out() -> None:
         ("cronie", "0~30 4 * * * ls", "reads the minute field differently: 0"),
         ("cronie", "0 4 * * 5-0 ls", "reads the day-of-week field differently: no value"),
         ("cronie", "0 4 * * * -n ls", "takes the - for a part of the command"),
+        ("cronie", "0 4 * * * -s -q ls", "Debian's cron has no such option"),
+        ("debian", "0 4 * * * -s -n ls", "cronie takes -n -s for an option"),
         ("cronie", "0 4 * * * ls a\\\\b", "another command: backslashes"),
         ("cronie", "RANDOM_DELAY=5", "does not obey RANDOM_DELAY"),
         ("debian", "CRON_TZ=Asia/Seoul", "only cronie obeys CRON_TZ"),
