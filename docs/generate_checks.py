@@ -40,9 +40,13 @@ def _lines(rule: Rule) -> str:
 
 
 def _example(rule: Rule) -> str:
-    wrong, right = (text.replace("\r", "^M").replace("\n", "\n    ") for text in (rule.wrong, rule.right))
+    wrong, right = (_indented(text.replace("\r", "^M")) for text in (rule.wrong, rule.right))
     where = " (in a system crontab)" if rule.system else ""
-    return f"Found in{where}:\n\n    {wrong}\n\nNot in:\n\n    {right}\n"
+    return f"Found in{where}:\n\n{wrong}\n\nNot in:\n\n{right}\n"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.split("\n"))
 
 
 def page() -> str:

@@ -23,7 +23,7 @@ def own_crontab(state: str | None, dialect: str) -> Source:
     from crond.cli.crontabs import fetch
 
     try:
-        found = fetch(find_place(state), "", purpose="list")
+        found = fetch(find_place(state), "", purpose="compare")
     except Failure as failure:
         if failure.exit_code != Status.UNREACHABLE:
             raise

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from crond.cli.problems import caret_line
+from crond.model.messages import Fetch, Piece
 from tests.cli.conftest import Client
+from tests.cli.fake_daemon import FakeDaemon, no, yes
 
 GOOD = "MAILTO=ops\n0 3 * * * true\n"
 
@@ -69,6 +71,24 @@ def test_without_a_file_it_is_ones_own(client: Client, tmp_path: Path) -> None:
     result = client("--state", str(tmp_path), "check")
     assert result.exit_code == 3
     assert "crontabx check FILE, or - for stdin" in result.stderr
+
+
+def test_ones_own_crontab(ask: Client, daemon: FakeDaemon) -> None:
+    """It is fetched, read by the daemon's dialect, and shown by its owner's name."""
+    text = b"1;2 * * * * true\n"
+    told = {"user": "ann", "dialect": "debian", "size": len(text), "digest": "0" * 16}
+    daemon.edits[Fetch] = lambda _: (yes(told, final=False), Piece(text))
+    result = ask("check")
+    assert (result.exit_code, daemon.edited) == (0, [Fetch("", 0, "compare")])
+    assert result.stdout.startswith("crontab of ann:1:2: note: cronie refuses this line (bad minute)")
+
+
+def test_no_crontab(ask: Client, daemon: FakeDaemon) -> None:
+    """Nothing to check is no success."""
+    daemon.edits[Fetch] = lambda _: (no("none", "no crontab for ann", user="ann"),)
+    result = ask("check")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "no crontab for ann" in result.stderr
 
 
 def test_the_user_column(client: Client, crontab: Path) -> None:
