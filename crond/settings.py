@@ -46,6 +46,7 @@ class Settings:
     keep_days: float = 30
     keep_runs: int = 1000
     total_size: str | int = "2G"
+    keep_versions: int = 100
     url: str | None = None
     history_days: float = 365
     history_runs: int = 100_000
@@ -278,6 +279,15 @@ SETTINGS: tuple[Setting, ...] = (
         files=True,
         text="What all outputs together may take on the disk. Of more, the oldest are removed. 0: no limit. "
         "All limits hold for what exists already, too: the daemon looks when it comes up and each hour.",
+    ),
+    Setting(
+        section="crontabs",
+        key="keep_versions",
+        kind="whole number, 2 to 1000000",
+        check=_number(2, 1_000_000, "versions", whole=True),
+        default="100",
+        text="How many versions of each user's crontab are kept, for `crontabx versions`, `diff` and "
+        "`restore`, and never more than 64 MiB of them. It holds from the next change of a crontab on.",
     ),
     Setting(
         section="history",

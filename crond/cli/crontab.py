@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
         click.echo(f"crontab: usage error: {error}", err=True)
         click.echo(usage(dialect), err=True, nl=False)
     except Refused as refusal:
-        (_not_allowed() if refusal.code == "not_allowed" else refusal).show(program="crontab")
+        refuse(refusal)
     except Failure as failure:
         failure.show(program="crontab")
     except OSError as error:  # a full disk under stdout
@@ -79,9 +79,15 @@ def _own_name() -> str:
         raise Failure("your UID isn't in the passwd file; bailing out") from None
 
 
-def _not_allowed() -> Failure:
-    text = f"You ({_own_name()}) are not allowed to use this program (crontab)"
-    return Failure(f"{text}\nSee crontab(1) for more information", whole=True)
+def refuse(refusal: Refused) -> None:
+    """Say in cron's words why the daemon does not do it."""
+    if refusal.code == "not_allowed":
+        click.echo(f"You ({_own_name()}) are not allowed to use this program (crontab)", err=True)
+        click.echo("See crontab(1) for more information", err=True)
+    elif refusal.code == "none":
+        click.echo(CRONIE.none.format(user=printable(str(refusal.body.get("user", "")))), err=True)
+    else:
+        refusal.show(program="crontab")
 
 
 class _Run:
@@ -176,12 +182,7 @@ class _Run:
         if asked.ask and not edit.confirmed(words.remove, user=name):
             return
         before = self._current() if self._backs_up else None
-        try:
-            crontabs.remove(self._place, asked.user)
-        except Refused as refusal:
-            if refusal.code != "none":
-                raise
-            raise Failure(words.none.format(user=name), whole=True) from None
+        crontabs.remove(self._place, asked.user)
         self._back_up(before.text if before else None)
 
     # --- files ---------------------------------------------------------------------------------

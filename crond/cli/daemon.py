@@ -144,6 +144,7 @@ def config_for(options: argparse.Namespace, settings: Settings) -> Config:
         "keep_days": settings.keep_days,
         "keep_runs": settings.keep_runs,
         "total_size": bytes_of(settings.total_size),
+        "keep_versions": settings.keep_versions,
         "recorder": options.recorder,
         "settings": _settings_file(options),
     }

@@ -11,6 +11,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False  # typing takes as long as the rest
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 _HOST_RUN = "/run/crontabx"
 _PATIENCE = 10.0
 #: Fetch(user="", version=0, purpose="list")
@@ -24,8 +28,10 @@ def main() -> None:
     if sys.argv[1:] == ["-l"] and not (as_crontab and os.isatty(1)):
         found = _crontab(os.environ.get("CRONTABX_STATE"))
         if found is not None:
-            text, dialect = found
-            _write(_without_header(text) if as_crontab and dialect == "debian" else text)
+            text, told = found
+            if "code" in told:
+                _refuse(told, as_crontab=as_crontab)
+            _write(_without_header(text) if as_crontab and told.get("dialect") == "debian" else text)
             return
     if as_crontab:
         from crond.cli.crontab import main as all_of_it
@@ -35,14 +41,29 @@ def main() -> None:
     all_of_it()
 
 
+def _refuse(told: dict[str, object], *, as_crontab: bool) -> NoReturn:
+    """Say the daemon's no, and exit. It is not asked again, since cron logs each question."""
+    from crond.cli.client import Refused
+    from crond.cli.format import printable
+
+    refusal = Refused(printable(str(told.get("error"))), str(told["code"]), told)
+    if as_crontab:
+        from crond.cli.crontab import refuse
+
+        refuse(refusal)
+        sys.exit(1)
+    refusal.show()
+    sys.exit(refusal.exit_code)
+
+
 def _without_header(text: bytes) -> bytes:
     from crond.cli.header import without_header
 
     return text if os.environ.get("CRONTAB_NOHEADER") == "N" else without_header(text)
 
 
-def _crontab(state: str | None) -> tuple[bytes, object] | None:
-    """Return our crontab and the daemon's dialect, None where anything is in the way."""
+def _crontab(state: str | None) -> tuple[bytes, dict[str, object]] | None:
+    """Return our crontab and what the daemon tells of it, with its `code` if it refuses; else None."""
     import json
     import socket
 
@@ -62,13 +83,15 @@ def _crontab(state: str | None) -> tuple[bytes, object] | None:
                     match json.loads(payload):
                         case ["answer", True, False, str(body)]:
                             told = json.loads(body)
+                        case ["answer", False, True, str(body)]:
+                            return b"", {"code": "failed", **json.loads(body)}
                         case ["piece", str(piece)]:
                             parts.append(piece.encode("latin-1"))
                         case _:
                             return None
         text = b"".join(parts)
-        return (text, told.get("dialect")) if told.get("size") == len(text) else None
-    except (OSError, ValueError, AttributeError):  # the two last: what is no message of ours
+        return (text, told) if told.get("size") == len(text) else None
+    except (OSError, ValueError, AttributeError, TypeError):  # the last three: what is no message of ours
         return None
 
 

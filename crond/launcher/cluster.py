@@ -21,7 +21,7 @@ def chosen_host(spool: str) -> str:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise Refused("none", f"no host is chosen: there is no {path}") from None
+        raise Refused("no_host", f"no host is chosen: there is no {path}") from None
     with open(fd, "rb") as file:
         return os.fsdecode(file.read(_LONGEST).partition(b"\n")[0])
 

@@ -55,6 +55,7 @@ class Config:
     keep_days: float = 30.0
     keep_runs: int = 1000  #: of each job
     total_size: int = 2 * 1024 * 1024 * 1024  #: bytes of all outputs
+    keep_versions: int = 100  #: of each user's crontab
     recorder: bool = True  #: keep a history
     settings: str | None = None  #: the file in which the recorder finds its database's URL
 

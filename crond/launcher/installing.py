@@ -55,7 +55,7 @@ class Crontab:
         self.user = account.pw_name
         self.path = os.path.join(config.spool, account.pw_name)
         folder = os.path.join(config.state, "versions", str(account.pw_uid))
-        self.versions = Versions(folder, user=account.pw_name)
+        self.versions = Versions(folder, user=account.pw_name, count=config.keep_versions)
 
     def read(self) -> bytes | None:
         """Return the text as it is now, None if there is none. Raises Refused, OSError."""
@@ -91,7 +91,7 @@ class Crontab:
                 os.unlink(self.user, dir_fd=spool)
             except FileNotFoundError:
                 self.versions.drop(kept.number)
-                raise Refused("none", f"no crontab for {self.user}") from None
+                raise Refused("none", f"no crontab for {self.user}", user=self.user) from None
             except OSError:
                 self.versions.drop(kept.number)
                 raise

@@ -18,8 +18,7 @@ from dataclasses import asdict, dataclass
 
 _LINE_LIMIT = 16 * 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-#: Kept of each user: this many, and no more than this many bytes. The newest always stays.
-COUNT = 100
+#: No more bytes are kept of each user. The newest version always stays.
 BYTES = 64 * 1024 * 1024
 
 
@@ -56,7 +55,7 @@ def digest_of(text: bytes) -> str:
 class Versions:
     """The versions in `folder` that are `user`'s: a uid may have been somebody else's before."""
 
-    def __init__(self, folder: str, *, user: str, count: int = COUNT, size: int = BYTES) -> None:
+    def __init__(self, folder: str, *, user: str, count: int, size: int = BYTES) -> None:
         self._folder = folder
         self._user = user
         self._count = count

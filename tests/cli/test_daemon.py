@@ -204,6 +204,7 @@ def test_settings_on_a_host(launched: list[Config], tmp_path: pathlib.Path) -> N
         'shutdown_grace = 2\n[paths]\nspool = "/sp"\nstate = "/st"\nrun = "/r"\npid_file = "/p"\n'
         'reboot_marker = "/m"\ncron_d = "/d"\nsystem_crontab = "/c"\n'
         '[outputs]\nmax_size = "64K"\nkeep_days = 3\nkeep_runs = 9\ntotal_size = "1G"\n'
+        "[crontabs]\nkeep_versions = 7\n"
     )
     config = config_of(launched, "--settings", str(path), "--dialect", "cronie")
     assert (config.dialect, config.account, config.spool) == ("cronie", "other", "/sp")
@@ -211,6 +212,7 @@ def test_settings_on_a_host(launched: list[Config], tmp_path: pathlib.Path) -> N
     assert (config.state, config.run, config.pid_file) == ("/st", "/r", "/p")
     assert (config.reboot_marker, config.cron_d, config.system_crontab) == ("/m", "/d", "/c")
     assert (config.max_size, config.keep_days, config.keep_runs, config.total_size) == (65536, 3, 9, 1 << 30)
+    assert config.keep_versions == 7
     config = config_of(launched, "--settings", str(path), "--state", "/mine")
     assert (config.dialect, config.state, config.run) == ("debian", "/mine", "/mine/run")
 

@@ -73,6 +73,7 @@ def test_what_is_in_the_way_is_said(daemon: FakeDaemon, run: Run, steps: list[St
     done = run("-l")
     assert (done.returncode, done.stdout) == (status, b"")
     assert done.stderr.startswith(b"crontabx: ")
+    assert len(daemon.edited) == (2 if status == 3 else 1), "a refusal is not asked for twice"
     assert b"Traceback" not in done.stderr
 
 

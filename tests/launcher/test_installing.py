@@ -53,6 +53,19 @@ def test_install_read_remove(crontab: Crontab, folder: Path) -> None:
     assert texts(crontab) == [("install", ONE), ("remove", b""), ("restore", ONE)]
 
 
+def test_the_fewest_versions_undo_a_removal(folder: Path, host: Make) -> None:
+    """With the least that may be set the text that was removed is still there to be restored."""
+    (folder / "state").mkdir(mode=0o711)
+    crontab = Crontab(host(keep_versions=2), ME)
+    for text in (ONE, TWO, ONE):
+        install(crontab, text)
+    assert texts(crontab) == [("install", TWO), ("install", ONE)]
+    undo = crontab.remove(by=mark("remove", ME))
+    assert undo is not None
+    crontab.restore(undo.number, by=mark("restore", ME))
+    assert crontab.read() == ONE
+
+
 def test_a_text_with_errors_changes_nothing(crontab: Crontab) -> None:
     """All errors are told, with their places; neither the crontab nor its versions are touched."""
     install(crontab, ONE)

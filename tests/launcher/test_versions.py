@@ -18,7 +18,7 @@ def mark(action: str = "install", origin: str = "/home/ann/jobs") -> Mark:
 
 
 def versions(folder: Path, *, user: str = "ann", **bounds: int) -> Versions:
-    return Versions(str(folder / "versions" / "1000"), user=user, **bounds)
+    return Versions(str(folder / "versions" / "1000"), user=user, **{"count": 100, **bounds})
 
 
 def test_what_is_kept_comes_back(folder: Path) -> None:

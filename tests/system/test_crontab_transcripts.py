@@ -62,7 +62,7 @@ def put(text: bytes, arguments: str = "-", *, differs: str = "", ours: str = "")
 
 
 STORIES: dict[str, list[Step]] = {
-    "nothing there": [Step("-l"), Step("-r"), Step("-ri"), Step("-e", editor=[":"])],
+    "nothing there": [Step("-l"), Step("-l", piped=b""), Step("-r"), Step("-ri"), Step("-e", editor=[":"])],
     "install and list": [
         put(GOOD),
         Step("-l"),
@@ -216,6 +216,7 @@ STORIES: dict[str, list[Step]] = {
         put(GOOD),
         Step("allow:"),
         Step("-l"),
+        Step("-l", piped=b""),
         put(OTHER),
         Step("-e", editor=[write(OTHER)]),
         Step("-r"),
