@@ -6,6 +6,7 @@ Owns which files those are, by the settings of the host's daemon. Judges nothing
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -13,6 +14,9 @@ from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
 from crond.cli.source import Source, read_file, source_of
 
+#: Debian's cron reads no other names in cron.d.
+_DEBIAN_SYSTEM_NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_LEFTOVERS = ("~", ".rpmsave", ".rpmorig", ".rpmnew")
 #: A file, and what reads it.
 Reading = tuple[str, Callable[[], Source]]
 
@@ -53,19 +57,20 @@ def every_crontab(dialect: str) -> Iterator[Reading]:
     if os.path.exists(settings.system_crontab):
         yield settings.system_crontab, partial(_read, settings.system_crontab, None, rules)
     for path in _files_in(settings.cron_d):
-        yield path, partial(_read, path, None, rules)
+        if rules != "debian" or _DEBIAN_SYSTEM_NAME.fullmatch(os.path.basename(path)):
+            yield path, partial(_read, path, None, rules)
     for path in _files_in(settings.spool or SPOOLS[rules]):
         yield path, partial(_read, path, os.path.basename(path), rules)
 
 
 def _files_in(folder: str) -> list[str]:
+    """The files of `folder`, without what neither cron reads."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:
         return []
-    # What neither cron reads: hidden files, backups, temporary files.
-    names = [name for name in names if not name.startswith((".", "#", "tmp.")) and not name.endswith("~")]
-    paths = [os.path.join(folder, name) for name in names]
+    obeyed = [n for n in names if not n.startswith((".", "#", "tmp.")) and not n.endswith(_LEFTOVERS)]
+    paths = [os.path.join(folder, name) for name in obeyed]
     return [path for path in paths if os.path.isfile(path)]
 
 

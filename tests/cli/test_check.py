@@ -281,6 +281,7 @@ def test_all_crontabs_of_the_host(client: Client, tmp_path: Path, monkeypatch: p
     (tmp_path / "cron.d" / "one").write_text("0 3 * * * root true\n")
     (tmp_path / "cron.d" / "one~").write_text("0\n")
     (tmp_path / "spool" / "root").write_text("0 3 * * * true\n")
+    (tmp_path / "cron.d" / "one.dpkg-old").write_text("0 3 * * * root true\n")
     settings = tmp_path / "settings.toml"
     settings.write_text(
         f'[daemon]\ndialect = "cronie"\n[paths]\nsystem_crontab = "{tmp_path}/crontab"\n'
@@ -288,9 +289,8 @@ def test_all_crontabs_of_the_host(client: Client, tmp_path: Path, monkeypatch: p
     )
     monkeypatch.setattr("crond.settings.SETTINGS_FILE", str(settings))
     files = json.loads(client("check", "--all", "--json").stdout)["files"]
-    assert [file["file"].removeprefix(f"{tmp_path}/") for file in files] == [
-        "crontab",
-        "cron.d/one",
-        "spool/root",
-    ]
-    assert [(file["system"], file["problems"]) for file in files] == [(True, []), (True, []), (False, [])]
+    names = [file["file"].removeprefix(f"{tmp_path}/") for file in files]
+    assert names == ["crontab", "cron.d/one", "cron.d/one.dpkg-old", "spool/root"]
+    assert [(file["system"], file["problems"]) for file in files] == [(True, [])] * 3 + [(False, [])]
+    debian = json.loads(client("check", "--all", "--dialect", "debian", "--json").stdout)["files"]
+    assert len(debian) == 3  # Debian's cron reads no file with a dot in its name
