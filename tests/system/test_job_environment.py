@@ -24,6 +24,7 @@ SEEN = 'env -0; echo "ids $(id -u) $(id -g) $(id -G)"; echo "dir $PWD"; echo "ma
 TABLE = f"""TOKEN='it is a "secret" $HOME '
 a-b=no shell's name
 EMPTY=""
+COLOUR=\x1b[31m
 PATH=/usr/bin:/bin:/nonexistent
 #: name=seen
 0 0 31 2 * {SEEN}
@@ -137,6 +138,16 @@ def test_a_shell_reads_the_text_back(crond: Crond, people: People, ground: Groun
     )  # fmt: skip
     told = pairs(crond.client("env", "-0", "seen").stdout)
     assert pairs(read.stdout) == {name: value for name, value in told.items() if name != "a-b"}
+
+
+def test_a_terminal_is_not_steered_by_a_value(crond: Crond) -> None:
+    """On a terminal control characters are shown, in a pipe they come as they are."""
+    client = terminal(crond, "env", "seen")
+    client.expect(pexpect.EOF)
+    client.close()
+    assert "COLOUR='^[[31m'" in client.before
+    assert "\x1b" not in client.before
+    assert "COLOUR='\x1b[31m'\n" in crond.client("env", "seen").stdout
 
 
 def test_json_tells_all_of_a_start(crond: Crond, people: People) -> None:
