@@ -209,6 +209,8 @@ class Walk:
     def deadline(self, reading: Reading) -> float:
         """Return the seconds from `reading` to the moment at which `advance` must be called again."""
         wall = reading.wall
+        if self._spaced_until is None and self._minute(wall) != self._woken:
+            return 0.0  # it began while something else was done
         waits = [60 - (wall + self._zone.offset_at(wall)) % 60]
         if self._spaced_until is not None:
             waits.append(max(0.0, self._spaced_until - reading.mono))

@@ -345,3 +345,14 @@ def test_nothing_is_passed_over_while_a_minute_waits() -> None:
     walker.set_clock(-600)
     walker.look()
     assert walker.walk.idle_until(walker.now.wall, walker.now.wall + 3600) == walker.now.wall
+
+
+def test_a_minute_that_begins_while_a_crontab_is_read_is_served_at_once() -> None:
+    """Reading 10,000 lines across a full minute made everybody's jobs of that minute up to a minute late."""
+    walker = Walker("* * * * * a\n")
+    walker.go(59.9)
+    walker.pass_by(0.2)
+    walker.edit("* * * * * a\n* * * * * b\n")
+    assert walker.walk.deadline(walker.now) == 0.0
+    assert [(command, instant) for _, command, instant in walker.look()] == [("a", 60.0), ("b", 60.0)]
+    assert walker.walk.deadline(walker.now) == pytest.approx(59.9)
