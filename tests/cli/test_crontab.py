@@ -161,6 +161,13 @@ def test_the_usage_names_every_flag(dialect: str) -> None:
         assert f"\t-{flag}" in text
 
 
+def test_the_manual_names_every_flag() -> None:
+    """docs/man/crontab.1 knows each flag of either."""
+    manual = (Path(__file__).parents[2] / "docs/man/crontab.1").read_text()
+    for flag in set("".join(crontab_options._FLAGS.values())) - {":"}:
+        assert f"\n.It Fl {flag}" in manual
+
+
 # --- what it does ------------------------------------------------------------------------------------
 
 
