@@ -55,6 +55,8 @@ def test_what_the_unit_promises() -> None:
     """Jobs outlive the daemon, two crons never run at once, a hang is noticed, reload reads the tables."""
     service = unit()["Service"]
     assert service["Type"] == "notify"
+    # The journal is to hold the lines of a cron, and not those of the foreground.
+    assert service["ExecStart"].split()[1:3] == ["-f", "--syslog"]
     assert service["KillMode"] == "process"
     assert service["ExecReload"] == "/bin/kill -URG $MAINPID"
     assert service["Restart"] == "on-failure"
