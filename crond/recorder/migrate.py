@@ -1,16 +1,29 @@
 """Migrations: which revision of the schema a database has, and bringing it to ours.
 
 Each is run under a lock, since several recorders may share a database, and can be repeated where it was
-cut short. A database of a later program is left alone. Alembic is loaded only if there is something to do.
+cut short. A database of a later program is left alone. Alembic is loaded only if there is something to
+migrate.
 """
 
 from __future__ import annotations
 
 import os
 
-from sqlalchemy import Connection, column, inspect, select, table, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    column,
+    inspect,
+    select,
+    table,
+    text,
+)
 
-from crond.recorder.schema import HEAD, REVISIONS, VERSION_TABLE
+from crond.recorder.schema import HEAD, REVISIONS, VERSION_TABLE, metadata
 
 #: What recorders agree on to lock: any number, any word.
 _LOCK_NUMBER, _LOCK_NAME, _LOCK_WAIT = 7_230_517, "crontabx migration", 60
@@ -44,10 +57,29 @@ def upgrade(connection: Connection) -> str | None:
     try:
         # Again: another recorder may have done it while we waited for the lock.
         if (before := revision_of(connection)) != HEAD:
-            _run(connection, HEAD)
+            if before is None and connection.dialect.name == "sqlite":
+                _make(connection)
+            else:
+                _run(connection, HEAD)
         return before
     finally:
         _unlock(connection)
+
+
+def _make(connection: Connection) -> None:
+    """Make the newest schema from nothing, without Alembic, which would stay in memory for good.
+
+    Only where all of it is made or nothing: MariaDB may keep a table without its indices.
+    """
+    metadata.create_all(connection)
+    version = Table(
+        VERSION_TABLE,
+        MetaData(),
+        Column("version_num", String(32), nullable=False),
+        PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+    )
+    version.create(connection)
+    connection.execute(version.insert().values(version_num=HEAD))
 
 
 def _run(connection: Connection, revision: str) -> None:

@@ -10,10 +10,9 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Executable, Table, insert, select, update
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
@@ -22,6 +21,9 @@ from crond.recorder.feed import Batch, Position
 from crond.recorder.migrate import upgrade
 from crond.recorder.records import CrontabRecord, IntervalRecord, Row, RunRecord
 from crond.recorder.schema import HEAD, attempts, crontabs, feeds, intervals, jobs, runs
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 #: What a database calls wrong data, and will again; the rest may be better later.
 _WRONG_DATA = (DataError, IntegrityError)
@@ -241,10 +243,21 @@ def upsert(table: Table, dialect: str) -> Executable:
     """Return an insert into `table` that replaces the values of a row whose unique key is there already."""
     unique = _unique_key(table)
     names = [c.name for c in table.columns if c.name not in unique and not _counts_up(c.name, table)]
+    # Each costs megabytes, and two of them are of no use.
     if dialect in ("mysql", "mariadb"):
+        from sqlalchemy.dialects import mysql
+
         statement = mysql.insert(table)
         return statement.on_duplicate_key_update({name: statement.inserted[name] for name in names})
-    made = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    made: sqlite.Insert | postgresql.Insert
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        made = sqlite.insert(table)
+    else:
+        from sqlalchemy.dialects import postgresql
+
+        made = postgresql.insert(table)
     return made.on_conflict_do_update(
         index_elements=unique, set_={name: made.excluded[name] for name in names}
     )
