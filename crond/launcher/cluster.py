@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 
 from crond.launcher.installing import Refused
 
@@ -23,6 +24,10 @@ def chosen_host(spool: str) -> str:
     except FileNotFoundError:
         raise Refused("no_host", f"no host is chosen: there is no {path}") from None
     with open(fd, "rb") as file:
+        found = os.fstat(fd)
+        # Everybody may ask: whoever could place a link there must not be shown another's file.
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
+            raise Refused("odd", f"{path}: not a file of root's own")
         return os.fsdecode(file.read(_LONGEST).partition(b"\n")[0])
 
 

@@ -22,6 +22,7 @@ from crond.model.messages import (
     PIECE,
     TEXT_LIMIT,
     Answer,
+    ClusterHost,
     Fetch,
     Install,
     ListVersions,
@@ -214,6 +215,29 @@ def test_a_name_is_no_path(launcher: tuple[Daemon, Wire], folder: Path, name: st
     told = install(daemon, ONE, user=name)
     assert (told["ok"], told["code"]) == (False, "no_user")
     assert list((folder / "spool").iterdir()) == []
+
+
+def test_who_chooses_the_host_of_a_cluster(host: Make, daemon: Begin) -> None:
+    """Root says which; everybody may ask, and is shown no other file through a link."""
+    running = daemon(host(dialect="debian"))
+    running.wire()
+    chosen = Path(running.config.spool, ".cron.hostname")
+    assert as_nobody(running, ClusterHost("mine"))["code"] == "permission"
+    assert as_nobody(running, ClusterHost(""))["code"] == "no_host"
+    assert ask(running, ClusterHost("a\nb"))["code"] == "bad_request"
+    assert ask(running, ClusterHost("one"))["host"] == "one"
+    assert chosen.read_bytes() == b"one\n"
+    assert as_nobody(running, ClusterHost(""))["host"] == "one"
+    secret = chosen.with_name(".secret")
+    secret.write_text("secret")
+    for link in (os.link, os.symlink):
+        chosen.unlink()
+        link(secret, chosen)
+        answer = as_nobody(running, ClusterHost(""))
+        assert not answer["ok"]
+        assert "host" not in answer
+    assert ask(running, ClusterHost("two"))["host"] == "two"
+    assert secret.read_text() == "secret"
 
 
 def test_cron_deny(host: Make, daemon: Begin, folder: Path) -> None:
