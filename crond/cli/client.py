@@ -63,6 +63,11 @@ class Place:
         return os.path.join(self.run, name)
 
 
+def host_place() -> Place:
+    """Return the daemon that runs as the host's cron."""
+    return Place(HOST_RUN, "systemctl start crontabx")
+
+
 def find_place(state: str | None) -> Place:
     """Return the daemon that is meant: of the state folder `state`, else of CRONTABX_STATE, else the host's,
     else the user's own.
@@ -71,7 +76,7 @@ def find_place(state: str | None) -> Place:
     if state is not None:
         return Place(os.path.join(state, "run"), f"crond --state {printable(state)} FILE")
     if os.path.isdir(HOST_RUN):
-        return Place(HOST_RUN, "systemctl start crontabx")
+        return host_place()
     try:
         state = state_of_user(os.environ)
     except StartError as error:

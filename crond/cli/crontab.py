@@ -17,7 +17,7 @@ from contextlib import suppress
 import click
 
 from crond.cli import crontabs, edit
-from crond.cli.client import LAUNCHER, Connection, Place, Refused, find_place
+from crond.cli.client import LAUNCHER, Connection, Place, Refused, find_place, host_place
 from crond.cli.crontab_options import Asked, UsageError, read_arguments, usage
 from crond.cli.crontab_report import Report, coloured
 from crond.cli.crontabs import Fetched, Invalid
@@ -46,7 +46,8 @@ def run(arguments: Sequence[str]) -> int:
     """Do what `arguments` ask for; return the exit status, 0 or 1."""
     dialect = "cronie"
     try:
-        place = find_place(None)
+        # crontab(1) is about the host's cron; a daemon of one's own has none of its crontabs.
+        place = find_place(None) if os.environ.get("CRONTABX_STATE") else host_place()
         dialect = _dialect(place)
         return _Run(place, dialect, read_arguments(arguments, dialect)).operate()
     except UsageError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crond.cli import crontab, crontab_options, entry
+from crond.cli import client, crontab, crontab_options, entry
 from crond.cli.backup import back_up
 from crond.cli.crontab_options import Asked, UsageError, read_arguments
 from crond.cli.failure import Failure
@@ -227,6 +227,18 @@ def test_every_failure_is_1(run: Run, daemon: FakeDaemon, capsys: pytest.Capture
     assert capsys.readouterr().err.startswith("crontab: no crond daemon answers at ")
     assert run("-q") == 1
     assert capsys.readouterr().err.startswith("crontab: invalid option -- 'q'\ncrontab: usage error: ")
+
+
+def test_the_hosts_daemon_is_meant(
+    run: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A daemon of one's own has no crontab of the spool, so nobody is sent to it."""
+    monkeypatch.delenv("CRONTABX_STATE")
+    monkeypatch.setattr(client, "HOST_RUN", "/nosuch/run")
+    assert run("-l") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("crontab: no crond daemon answers at /nosuch/run/launcher.sock: ")
+    assert "Start one with: systemctl start crontabx\n" in said
 
 
 def test_a_backup_that_fails_hinders_nothing(
