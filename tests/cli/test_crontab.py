@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import pwd
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,15 @@ def test_the_header_of_debians(text: bytes, kept: bytes) -> None:
     assert without_header(text) == kept
 
 
+@pytest.fixture
+def _broken_pipes_as_before() -> Iterator[None]:
+    """What a console script does to its own process is not left to the tests that follow."""
+    before = signal.getsignal(signal.SIGPIPE)
+    yield
+    signal.signal(signal.SIGPIPE, before)
+
+
+@pytest.mark.usefixtures("_broken_pipes_as_before")
 @pytest.mark.parametrize(
     ("name", "dialect", "no_header", "shown"),
     [
