@@ -28,6 +28,8 @@ from crond.model.fields import KINDS, BadField, Dialect, Draw, Field, parse_fiel
 from crond.model.schedule import EVERY_MINUTE, NICKNAMES, Cron, Schedule, cron_of
 from crond.model.specials import BadSpecial, parse_special
 
+#: An attribute of an enum takes longer to find than a name, and each line asks many times.
+_CRONIE, _DEBIAN = Dialect.CRONIE, Dialect.DEBIAN
 _BLANK = " \t"
 _BLANKS = re.compile(r"[ \t]*")
 _WORD = re.compile(r"[^ \t]*")
@@ -171,12 +173,12 @@ class _Reader:
         self._drop_block()
         problems = tuple(sorted(self._problems, key=lambda problem: (problem.line, problem.column)))
         table = Table(self._data, tuple(self._entries), MappingProxyType(self._environment), problems)
-        if self._refused or (self._dialect is Dialect.DEBIAN and table.errors):
+        if self._refused or (self._dialect is _DEBIAN and table.errors):
             return Table(self._data, (), table.environment, problems)
         return table
 
     def _read(self, number: int, line: str) -> None:
-        if self._dialect is Dialect.DEBIAN and number > _DEBIAN_LINE_LIMIT:
+        if self._dialect is _DEBIAN and number > _DEBIAN_LINE_LIMIT:
             self._refuse(number, f"crontab must not be longer than {_DEBIAN_LINE_LIMIT} lines")
             return
         stripped = line.lstrip(_BLANK)
@@ -222,13 +224,13 @@ class _Reader:
 
     def _entry(self, number: int, column: int, line: str) -> Entry:
         at = column - 1
-        silent = line[at] == "-" and self._dialect is Dialect.CRONIE
+        silent = line[at] == "-" and self._dialect is _CRONIE
         if silent:
             if not self._may_silence:
                 raise _BadLine(at + 1, "bad option", ONLY_PRIVILEGED)
             at += 1
         schedule, at = self._special(line, at) if line[at : at + 1] == "@" else self._fields(number, line, at)
-        if line[at : at + 1] == "*" and not (self._system and self._dialect is Dialect.DEBIAN):
+        if line[at : at + 1] == "*" and not (self._system and self._dialect is _DEBIAN):
             raise _BadLine(at + 1, "bad command", "five fields and then the command: is there a sixth field?")
         user: str | None = None
         if self._system:
@@ -295,7 +297,7 @@ class _Reader:
 
     def _user(self, line: str, at: int) -> tuple[str, int]:
         user, end = _word(line, at)
-        debian = self._dialect is Dialect.DEBIAN
+        debian = self._dialect is _DEBIAN
         if debian and (not user or user.startswith("*")):
             raise _BadLine(at + 1, "bad username")
         if not user or end == len(line):
@@ -307,7 +309,7 @@ class _Reader:
         """Read what stands before the command: cronie's `-n`, and as extensions OpenBSD's `-q` and `-s`."""
         found: set[str] = set()
         known = ("-n", "-q", "-s") if self._extensions else ("-n",)
-        while line[at : at + 1] == "-" and self._dialect is not Dialect.DEBIAN:
+        while line[at : at + 1] == "-" and self._dialect is not _DEBIAN:
             word, end = _word(line, at)
             if word not in known or word in found or end == len(line):
                 hint = f"a command cannot begin with -; before it may stand, once each, {' '.join(known)}"
@@ -318,7 +320,7 @@ class _Reader:
 
     def _command(self, line: str, at: int) -> str:
         raw = line[at:]
-        if self._dialect is Dialect.DEBIAN:
+        if self._dialect is _DEBIAN:
             if len(raw.encode("utf-8", "surrogateescape")) > _DEBIAN_COMMAND_LIMIT:
                 raise _BadLine(at + 1, "command too long", f"at most {_DEBIAN_COMMAND_LIMIT} bytes")
             return raw
@@ -330,16 +332,13 @@ class _Reader:
 
     def _timezone(self) -> str | None:
         # Debian's cron has no CRON_TZ; there it is a variable like any other.
-        return (self._environment.get("CRON_TZ") or None) if self._dialect is Dialect.CRONIE else None
+        return (self._environment.get("CRON_TZ") or None) if self._dialect is _CRONIE else None
 
     def _random_delay(self, number: int) -> int:
         text = self._environment.get("RANDOM_DELAY", self._default_delay)
-        if self._dialect is Dialect.DEBIAN:
+        if self._dialect is _DEBIAN:
             return 0
-        digits = text.strip(_BLANK)
-        sign, digits = (-1, digits[1:]) if digits[:1] == "-" else (1, digits)
-        length = next((i for i, c in enumerate(digits) if c not in "0123456789"), len(digits))
-        delay = sign * int(digits[: min(length, 9)] or "0")
+        delay = _leading_number(text)
         if not 0 <= delay <= 1440:
             self._warn(number, 1, BAD_DELAY, "minutes, from 0 to 1440", code="random-delay-bad")
             return 0
@@ -371,7 +370,7 @@ class _Reader:
 
     def _limit(self, number: int, count: int, limit: int, message: str) -> None:
         # System crontabs have no limits, and Debian's cron has one of its own.
-        over = count > limit and not self._system and self._dialect is Dialect.CRONIE
+        over = count > limit and not self._system and self._dialect is _CRONIE
         if over and message not in self._refused:
             self._refuse(number, message)
 
@@ -393,6 +392,15 @@ def _lines(text: str) -> Iterator[str]:
         end = text.find("\n", at) + 1 or len(text)
         yield text[at:end]
         at = end
+
+
+@lru_cache(maxsize=256)
+def _leading_number(text: str) -> int:
+    """Return what strtol() reads at the beginning of `text`."""
+    digits = text.strip(_BLANK)
+    sign, digits = (-1, digits[1:]) if digits[:1] == "-" else (1, digits)
+    length = next((i for i, c in enumerate(digits) if c not in "0123456789"), len(digits))
+    return sign * int(digits[: min(length, 9)] or "0")
 
 
 @lru_cache(maxsize=16384)

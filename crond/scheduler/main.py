@@ -61,6 +61,8 @@ def main(config: str) -> int:
     control = Control(socket.socket(fileno=_LISTENING), engine, preview=preview, act=loop.act)
     gc.collect()
     gc.freeze()
+    # As in the launcher: what is read holds no cycles.
+    gc.set_threshold(50_000)
     return loop.run(control)
 
 
