@@ -11,14 +11,18 @@ import os
 import pathlib
 import pwd
 import subprocess
+import sys
+import time
 from collections.abc import Sequence
 
 from bench.share import Share
+from bench.tables import Tables
 
 #: The account of crond's scheduler and one that owns jobs. They exist inside the cages only.
 SCHEDULER, USER = "crontabx-bench", "bench-user"
 _CAGE = pathlib.Path(__file__).with_name("cage.sh")
 _END = 15.0
+_PATIENCE = 30.0
 
 
 class CageError(Exception):
@@ -32,22 +36,22 @@ def free_uid() -> int:
 
 
 class Cage:
-    """Runs `command`, once released, with `crontab` as `owner`'s crontab.
+    """Runs `command`, once released, with `tables` as `owner`'s crontab and the files of cron.d.
 
-    `folder` is made, passable for all; it holds the log.
+    `folder` is made if it is not there, passable for all; it holds the log.
     """
 
     def __init__(
-        self, folder: pathlib.Path, *, owner: str, crontab: str, command: Sequence[str], cwd: pathlib.Path
+        self, folder: pathlib.Path, *, owner: str, tables: Tables, command: Sequence[str], cwd: pathlib.Path
     ) -> None:
         self.folder = folder
-        _make_folder(folder, owner, crontab)
+        _make_folder(folder, owner, tables)
         self._share = Share(f"crontabx-bench-{os.getpid()}-{folder.name}")
         groups = " ".join(map(str, self._share.folders))
         self._process = subprocess.Popen(
             [
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-                *("sh", str(_CAGE), str(folder), groups, owner, *command),
+                *("sh", str(_CAGE), str(folder), groups, owner, os.path.realpath(sys.executable), *command),
             ],
             stdin=subprocess.PIPE,
             cwd=cwd,
@@ -55,6 +59,22 @@ class Cage:
             # Ctrl-C is ours: we close the cage, in order.
             start_new_session=True,
         )
+
+    def wait_made(self) -> None:
+        """Wait until the cage waits for its release. Raises CageError."""
+        deadline = time.monotonic() + _PATIENCE
+        while not (self.folder / "made").exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise CageError(f"{self.folder.name}: the cage could not be made")
+            time.sleep(0.01)
+
+    def inside(self) -> list[str]:
+        """Return what to put before a command that is to run in the cage, which must be made."""
+        return ["nsenter", f"--target={self.processes()[1]}", "--mount", "--pid", "--"]
+
+    def path(self, path: str) -> pathlib.Path:
+        """Return where the host sees the file that is `path` in the cage, which must be made."""
+        return pathlib.Path(f"/proc/{self.processes()[1]}/root{path}")
 
     def release(self) -> None:
         """Let the daemon start."""
@@ -80,6 +100,10 @@ class Cage:
             found += children.get(pid, ())
         return found
 
+    def daemons(self) -> list[int]:
+        """Return the pids of all that runs in the cage but its keepers."""
+        return self.processes()[2:]
+
     def cpu(self) -> float:
         """Return the CPU seconds used by all that lives or was reaped in the cage."""
         used = self._share.used()
@@ -93,7 +117,7 @@ class Cage:
 
     def require_daemon(self) -> None:
         """Raise CageError if nothing runs in the cage but its two keepers."""
-        if len(self.processes()) < 3:
+        if not self.daemons():
             said = (self.folder / "log").read_text(errors="replace") if (self.folder / "log").exists() else ""
             raise CageError(said.strip()[-2000:] or "the daemon ended and said nothing")
 
@@ -122,16 +146,18 @@ def _stat(pid: int) -> list[str]:
         return file.read().rpartition(")")[2].split()
 
 
-def _make_folder(folder: pathlib.Path, owner: str, crontab: str) -> None:
-    (folder / "etc").mkdir(parents=True)
+def _make_folder(folder: pathlib.Path, owner: str, tables: Tables) -> None:
+    for name in ("etc", "crontabs", "cron.d"):
+        (folder / name).mkdir(parents=True)
     folder.chmod(0o755)
-    (folder / "crontabs").mkdir()
-    (folder / "crontabs" / owner).write_text(crontab, encoding="ascii")
+    (folder / "crontabs" / owner).write_text(tables.crontab, encoding="ascii")
+    for file, text in tables.cron_d.items():
+        (folder / "cron.d" / file).write_text(text, encoding="ascii")
     uid = free_uid()
     lines: dict[str, list[str]] = {"passwd": [], "group": [], "shadow": []}
     for number, name in ((uid, SCHEDULER), (uid + 1, USER)):
         lines["passwd"].append(f"{name}:x:{number}:{number}::/:/bin/sh\n")
         lines["group"].append(f"{name}:x:{number}:\n")
         lines["shadow"].append(f"{name}:*:20000:0:99999:7:::\n")
-    for file, text in lines.items():
-        (folder / f"accounts.{file}").write_text("".join(text), encoding="ascii")
+    for file, accounts in lines.items():
+        (folder / f"accounts.{file}").write_text("".join(accounts), encoding="ascii")

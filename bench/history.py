@@ -35,6 +35,7 @@ REPEATS = 15
 #: One of this many runs fails.
 FAILS = 200
 TOKEN = "bench"
+BEGUN = Position(1, 1)
 
 
 @contextmanager
@@ -58,6 +59,11 @@ def database(name: str) -> Iterator[URL]:
         engine.dispose()
 
 
+def job_of(number: int) -> str:
+    """Return the name of job `number`."""
+    return f"user{number % USERS}/job{number}"
+
+
 def record(number: int, began: int) -> RunRecord:
     """Return run `number`: jobs take turns, some rarely."""
     job = min(int(random.expovariate(1 / 25)), JOBS - 1)
@@ -75,21 +81,21 @@ def record(number: int, began: int) -> RunRecord:
         "signal": None, "cpu_user": 1000, "cpu_system": 500, "max_rss": 3000, "output_size": 10,
         "blocks_in": 0, "blocks_out": 8,
     }  # fmt: skip
-    return RunRecord(f"user{job % USERS}/job{job}", row, (attempt,))
+    return RunRecord(job_of(job), row, (attempt,))
 
 
-def batch(records: list[RunRecord]) -> Batch:
-    """Return `records` as the feed would."""
-    return Batch(Position(1, 1), runs={one.row["id"]: one for one in records})
+def batch(records: list[RunRecord], position: Position) -> Batch:
+    """Return `records` as the feed would, when it had read up to `position`."""
+    return Batch(position, runs={one.row["id"]: one for one in records})
 
 
-def fill(store: Store, count: int) -> float:
-    """Write `count` runs of a year; return seconds."""
+def fill(store: Store, count: int, position: Position = BEGUN) -> float:
+    """Write `count` runs of a year and leave the feed at `position`; return seconds."""
     step = YEAR // count
     began = time.monotonic()
     for start in range(0, count, BATCH):
         numbers = range(start, min(start + BATCH, count))
-        store.write(batch([record(number, END - YEAR + number * step) for number in numbers]))
+        store.write(batch([record(number, END - YEAR + number * step) for number in numbers], position))
     return time.monotonic() - began
 
 
@@ -137,7 +143,7 @@ def prune_while_recording(store: Store, count: int) -> tuple[int, float, list[fl
         taken += step
         if time.monotonic() - asked > 0.5:  # as the recorder looks at its journal
             asked = time.monotonic()
-            store.write(batch([record(count + number, END + number) for number in range(50)]))
+            store.write(batch([record(count + number, END + number) for number in range(50)], BEGUN))
             waits.append((time.monotonic() - asked) * 1000)
     return taken, time.monotonic() - began, waits
 

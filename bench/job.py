@@ -11,6 +11,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from bench.tables import Entry
+
 _SOURCE = pathlib.Path(__file__).with_name("job.c")
 _SCRIPT = """\
 #!/bin/sh
@@ -35,13 +37,9 @@ class Job:
     program: pathlib.Path
     kind: str
 
-    def crontab(self, count: int, notes: pathlib.Path, *, no_mail: str) -> str:
-        """Return a crontab of `count` jobs that are due every minute and append to `notes`.
-
-        `no_mail` is its first line.
-        """
-        lines = [f"* * * * * {self.program} {number} {notes}" for number in range(count)]
-        return "\n".join([no_mail, *lines]) + "\n"
+    def entries(self, count: int, notes: pathlib.Path, schedule: str = "* * * * *") -> list[Entry]:
+        """Return `count` entries that are due at `schedule` and append to `notes`."""
+        return [Entry(schedule, f"{self.program} {number} {notes}") for number in range(count)]
 
 
 def make_job(folder: pathlib.Path) -> Job:

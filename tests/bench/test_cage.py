@@ -10,6 +10,7 @@ import time
 import pytest
 
 from bench.cage import Cage, CageError
+from bench.tables import Tables
 
 pytestmark = [
     pytest.mark.root,
@@ -23,7 +24,7 @@ def caged(folder: pathlib.Path, script: str) -> Cage:
     """Return a cage that runs `script`, which touches FOLDER/done at its end, once that is there."""
     folder.mkdir()
     command = ["sh", "-c", f"{script}; touch {folder}/done; exec sleep 60"]
-    cage = Cage(folder, owner="root", crontab="", command=command, cwd=folder)
+    cage = Cage(folder, owner="root", tables=Tables(""), command=command, cwd=folder)
     cage.release()
     deadline = time.monotonic() + 20
     while not (folder / "done").exists():
