@@ -2,7 +2,7 @@
 
 Owns the course: a real `crond FILE` under 100 jobs a second, its recorder killed, its database locked, its
 disk full or its file deleted, and the rows that come of it. Only root can have a small disk to fill.
-docs/reference/benchmarks.md says what the columns mean.
+docs/benchmarks.md says what the columns mean.
 """
 
 from __future__ import annotations
