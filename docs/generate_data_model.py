@@ -28,6 +28,7 @@ The recorder keeps the history in a database: SQLite in `STATE/history/history.d
 MariaDB that [`[history] url`](settings.md) names. The tables are the same in all of them. This page is
 schema {HEAD}, the revision that `{VERSION_TABLE}` holds; the recorder brings older ones here by itself and
 leaves a newer one alone. Read it with your own tools as you like; only the recorder should write it.
+After some quiet minutes what is new may be up to a minute late here; what `crontabx` asks is never late.
 
 Times are whole microseconds since 1970 in UTC, lengths of time whole microseconds. A feed is one daemon's
 journal: daemons that share a database do not mix. Texts that were not UTF-8 carry their bytes as
