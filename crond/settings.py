@@ -15,6 +15,7 @@ from typing import Any
 
 #: Where the settings of the host's cron are looked for. It need not exist.
 SETTINGS_FILE = "/etc/crontabx/crontabx.toml"
+SMTP_SECURITY = ("none", "starttls", "tls")
 DIALECTS = ("auto", "cronie", "debian")
 
 
@@ -47,6 +48,11 @@ class Settings:
     keep_runs: int = 1000
     total_size: str | int = "2G"
     keep_versions: int = 100
+    smtp: str | None = None
+    smtp_security: str = "starttls"
+    smtp_user: str | None = None
+    smtp_password_file: str | None = None
+    time_limit: float = 300
     url: str | None = None
     history_days: float = 365
     history_runs: int = 100_000
@@ -84,6 +90,31 @@ def _url(value: Any) -> str | None:
     if not isinstance(value, str):
         return "must be a string"
     return None if "://" in value else "must be a URL, such as sqlite:////var/lib/history.db"
+
+
+def _server(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "must be a string"
+    host, _, port = value.rpartition(":")
+    if not host or any(c.isspace() or not c.isprintable() for c in host) or not port.isascii():
+        return "must be a host and a port, such as mail.example.org:587"
+    if not (port.isdigit() and 0 < int(port) < 65536):
+        return "must be a host and a port, such as mail.example.org:587"
+    return None
+
+
+def _security(value: Any) -> str | None:
+    return (
+        None
+        if value in SMTP_SECURITY and isinstance(value, str)
+        else f"must be one of {', '.join(SMTP_SECURITY)}"
+    )
+
+
+def _word(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "must be a string"
+    return None if value and value.isprintable() else "must not be empty"
 
 
 def _account(value: Any) -> str | None:
@@ -288,6 +319,52 @@ SETTINGS: tuple[Setting, ...] = (
         default="100",
         text="How many versions of each user's crontab are kept, for `crontabx versions`, `diff` and "
         "`restore`, and never more than 64 MiB of them. It holds from the next change of a crontab on.",
+    ),
+    Setting(
+        section="mail",
+        key="smtp",
+        kind='"host:port"',
+        check=_server,
+        default="none: mail is given to /usr/sbin/sendmail",
+        files=True,
+        text="The server that mail is sent to, for hosts without a sendmail. The flag `-m` goes before it.",
+    ),
+    Setting(
+        section="mail",
+        key="smtp_security",
+        kind='"none", "starttls" or "tls"',
+        check=_security,
+        default='"starttls"',
+        files=True,
+        text="How the talk with the server is protected. Its certificate must be one that this host trusts.",
+    ),
+    Setting(
+        section="mail",
+        key="smtp_user",
+        kind="name",
+        check=_word,
+        default="none: no login",
+        files=True,
+        text="The name to log in with at the server.",
+    ),
+    Setting(
+        section="mail",
+        key="smtp_password_file",
+        kind="absolute path",
+        check=_path,
+        default="none",
+        files=True,
+        text="The file whose first line is the password. Only its owner may read it: root, "
+        "or whoever started `crond FILE`.",
+    ),
+    Setting(
+        section="mail",
+        key="time_limit",
+        kind="seconds, 1 to 86400",
+        check=_seconds(1, 86400),
+        default="300",
+        files=True,
+        text="A mailer that takes longer is killed, with all that it started, and tried again later.",
     ),
     Setting(
         section="history",

@@ -55,6 +55,7 @@ LAYERS = {
         {"model", "core", "ports", "link", "zones"}, LIGHT, lazy_rooms=frozenset({"calendars"})
     ),
     "recorder": Layer({"model", "link", "settings"}, STDLIB | {"alembic", "sqlalchemy"}),
+    "mailer": Layer(set(), STDLIB),
     "calendars": Layer({"model", "core", "ports"}, STDLIB - HEAVY | {"croniter", "holidays"}),
     "api": Layer({"model", "core", "zones", "calendars"}, LIGHT),
     "settings": Layer(set(), STDLIB),

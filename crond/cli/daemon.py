@@ -23,6 +23,7 @@ from crond.cli.host import (
     require_reach,
     state_of_user,
 )
+from crond.cli.mail import mail_of
 from crond.launcher.boot import environment_at_start
 from crond.launcher.config import SYSLOG, Config
 from crond.settings import DIALECTS, SETTINGS_FILE, Settings, SettingsError, bytes_of, read_settings
@@ -63,10 +64,11 @@ def _add_cron_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("-h", "--help", action="help", help="show this help and exit")
     add("-V", "--version", action="store_true", help="show the version and exit")
-    add("-n", "-f", "--foreground", dest="foreground", action="store_true", help="stay in the foreground")
+    add("-f", "--foreground", dest="foreground", action="store_true", help="stay in the foreground")
+    add("-n", dest="n_flag", action="store_true", help="the same; Debian: the host's full name in mail")
     add("-p", dest="permit_any", action="store_true", help="permit any mode and owner of crontabs")
-    add("-s", dest="to_syslog", action="store_true", help="accepted; output is kept in files instead")
-    add("-m", dest="mailer", metavar="CMD", help="accepted; mail is not delivered by this version")
+    add("-s", dest="to_syslog", action="store_true", help="output goes to syslog instead of mail")
+    add("-m", dest="mailer", metavar="CMD", help="the command that mail is given to; off: no mail")
     add("-i", dest="watch", action="store_false", help="do not use inotify; look once a minute")
     add("-P", dest="inherit_path", action="store_true", help="jobs get the daemon's PATH")
     add("-c", dest="cluster", action="store_true", help="users' jobs run only where .cron.hostname says so")
@@ -128,6 +130,8 @@ def config_for(options: argparse.Namespace, settings: Settings) -> Config:
     if (options.lsb_names or options.log_level is not None) and dialect != "debian":
         raise StartError(f"-l and -L are flags of Debian's cron; the dialect here is {dialect}")
     debug = options.debug or ()
+    if options.n_flag and dialect != "debian":
+        options.foreground = True
     common: dict[str, Any] = {
         "package": package_folder(),
         "dialect": dialect,
@@ -145,6 +149,8 @@ def config_for(options: argparse.Namespace, settings: Settings) -> Config:
         "keep_runs": settings.keep_runs,
         "total_size": bytes_of(settings.total_size),
         "keep_versions": settings.keep_versions,
+        "full_host": options.n_flag and dialect == "debian",
+        **mail_of(options.mailer, settings, to_syslog=options.to_syslog),
         "recorder": options.recorder,
         "settings": _settings_file(options),
     }
@@ -236,13 +242,7 @@ def package_folder() -> str:
 
 def warnings_for(options: argparse.Namespace) -> list[str]:
     """Return a line for each flag that is accepted and does not do all that its cron does with it."""
-    warnings = []
-    if options.to_syslog:
-        warnings.append("-s: output of jobs is kept in files, not sent to syslog, by this version")
-    if options.mailer is not None and options.mailer != "off":
-        warnings.append(f"-m {options.mailer}: mail is not delivered by this version")
-    warnings += [f"-x {flag}: shows nothing" for flag in options.debug or () if flag not in DEBUG_USED]
-    return warnings
+    return [f"-x {flag}: shows nothing" for flag in options.debug or () if flag not in DEBUG_USED]
 
 
 def launch(config: Config) -> NoReturn:

@@ -26,6 +26,7 @@ from crond.model.messages import (
     Exited,
     Forget,
     Hello,
+    Mail,
     NotStarted,
     Start,
     Started,
@@ -296,6 +297,9 @@ class Engine:
 
     def _exited(self, _reading: Reading, event: Exited) -> None:
         run = self._run_of(event.attempt)
+        if event.output_size:
+            # Said again with a fact that comes again, and before anything is forgotten: no crash loses it.
+            self._actions.append(Send(Mail(event.attempt)))
         if run is None:
             # Nobody remembers it: without this the launcher would keep it for ever.
             self._actions.append(Send(Forget(event.attempt)))

@@ -11,11 +11,13 @@ import fcntl
 import os
 import socket
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 
 from crond.launcher.log import Log
 from crond.launcher.loop import Loop
 from crond.launcher.overheard import Overheard
-from crond.launcher.spawn import Program, Spawner
+from crond.launcher.spawn import Identity, Program, Spawner
 
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -24,13 +26,32 @@ _BOOT = (
 
 
 class Assistants:
-    """Starts such programs of the `package` folder; what they say on stderr goes into the log."""
+    """Starts such programs of the `package` folder; what they say on stderr is logged after `name`."""
 
-    def __init__(self, package: str, *, loop: Loop, log: Log, spawner: Spawner) -> None:
+    def __init__(
+        self, package: str, *, loop: Loop, log: Log, spawner: Spawner, name: str = "outputs"
+    ) -> None:
         self._package = package
         self._spawner = spawner
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        self._words = Overheard("outputs", loop=loop, log=log)
+        self._words = Overheard(name, loop=loop, log=log)
+
+    @property
+    def words(self) -> int:
+        """The descriptor on which one of them says what goes into the log."""
+        return self._words.fd
+
+    def run(
+        self, module: str, *arguments: str, descriptors: Sequence[int], identity: Identity | None = None
+    ) -> int:
+        """Start `main(*arguments)` of crond.launcher.`module` with `descriptors` as its 0, 3 and following.
+
+        They stay the caller's, and are above those numbers. Returns its pid; raises SpawnFailed.
+        """
+        given = (descriptors[0], self._null, self._words.fd, *descriptors[1:])
+        program = replace(self._program(module, arguments), identity=identity)
+        with self._spawner.unhandled():
+            return self._spawner.start(program, given)
 
     def start(
         self, module: str, *arguments: str, stdin: socket.socket, more: socket.socket | None = None

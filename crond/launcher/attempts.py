@@ -6,7 +6,7 @@ launcher, clients and stopping.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from crond.launcher.spawn import Program
@@ -17,7 +17,8 @@ class Attempt:
     """One attempt. `uid` owns its table and its output; `user` is the account it runs as.
 
     `status` is the raw wait status, None while its main process lives. `captured` is False where the
-    reserve left it no output file. `logged`: its CMD is shown in the log.
+    reserve left it no output file. `logged`: its CMD is shown in the log. `program` is kept
+    until the output was mailed, so that it is mailed once.
     """
 
     key: str
@@ -31,6 +32,9 @@ class Attempt:
     program: Program | None
     captured: bool
     logged: bool
+    assigned: Mapping[str, str]
+    mail_when_failed: bool
+    output_size: int = 0  #: bytes at its end
     status: int | None = None
 
     @property

@@ -56,6 +56,16 @@ class Config:
     keep_runs: int = 1000  #: of each job
     total_size: int = 2 * 1024 * 1024 * 1024  #: bytes of all outputs
     keep_versions: int = 100  #: of each user's crontab
+    mail: str = "sendmail"  #: where output goes: "sendmail", "command", "smtp", "syslog" or "off"
+    sendmail: str = "/usr/sbin/sendmail"
+    mail_command: tuple[str, ...] = ()  #: -m: the words of the command of way "command"
+    full_host: bool = False  #: -n of Debian's cron: the host's whole name in subjects
+    smtp: str = ""  #: the server of way "smtp", HOST:PORT
+    smtp_security: str = "starttls"  #: "none", "starttls" or "tls"
+    smtp_user: str = ""
+    smtp_password_file: str | None = None
+    mail_time_limit: float = 300.0  #: a mailer that takes longer is killed
+    mail_pauses: tuple[float, ...] = (60.0, 300.0, 1500.0)  #: before each further try
     recorder: bool = True  #: keep a history
     settings: str | None = None  #: the file in which the recorder finds its database's URL
 
@@ -67,6 +77,6 @@ class Config:
     def from_json(cls, text: str) -> Config:
         """Return the Config in `text`; raises ValueError or TypeError if it is none."""
         values = json.loads(text)
-        for name in ("files", "debug"):
+        for name in ("files", "debug", "mail_command", "mail_pauses"):
             values[name] = tuple(values[name])
         return cls(**values)

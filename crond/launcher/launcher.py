@@ -24,6 +24,7 @@ from crond.model.messages import (
     Forget,
     Heartbeat,
     Hello,
+    Mail,
     NotStarted,
     Start,
     Started,
@@ -83,6 +84,7 @@ class Launcher:
         self.on_started: list[Callable[[Attempt], None]] = []
         self.on_ended: list[Callable[[Attempt, Ending], None]] = []
         self.on_stop: Callable[[Attempt], None] = lambda _attempt: None
+        self.on_mail: Callable[[Attempt, Program], None] = lambda _attempt, _program: None
 
     # --- the wire ------------------------------------------------------------------------------
 
@@ -129,7 +131,7 @@ class Launcher:
             self._guard(self._obey, wish)
         self._start(starts)
 
-    def _obey(self, wish: Stop | Forget | Ack | Heartbeat) -> None:
+    def _obey(self, wish: Stop | Forget | Mail | Ack | Heartbeat) -> None:
         match wish:
             case Stop(attempt=key):
                 attempt = self.attempts.get(key)
@@ -137,10 +139,18 @@ class Launcher:
                     self.on_stop(attempt)
             case Forget(attempt=key):
                 self.attempts.forget(key)
+            case Mail(attempt=key):
+                self._mail(self.attempts.get(key))
             case Ack(number=number):
                 self.facts.acknowledge(number)
             case Heartbeat():  # that it came was its message
                 pass
+
+    def _mail(self, attempt: Attempt | None) -> None:
+        if attempt is None or attempt.running or attempt.program is None:
+            return  # forgotten, not ended, or mailed before
+        program, attempt.program = attempt.program, None
+        self.on_mail(attempt, program)
 
     # --- starting ------------------------------------------------------------------------------
 
@@ -254,9 +264,11 @@ class Launcher:
             self._log.command_end(attempt.user, pid, attempt.command, status)
         for told in self.on_ended:
             self._guard(told, attempt, ending)
+        attempt.output_size = size
         if size == 0:
             self._outputs.remove(attempt.uid, attempt.key)
-        attempt.program = None
+        if size == 0 or trouble is not None:
+            attempt.program = None
 
     def _explain(self, attempt: Attempt, trouble: Trouble) -> str:
         """Tell what kept the process of `attempt` from its command; return it in words."""
@@ -347,6 +359,8 @@ class _Ready:
             program=self._program,
             captured=self._opened.captured,
             logged=self._prepared.logged,
+            assigned=self._prepared.assigned,
+            mail_when_failed=self._prepared.mail_when_failed,
         )
 
 

@@ -31,18 +31,26 @@ from crond.launcher.echo import Echo
 from crond.launcher.editing import Editing
 from crond.launcher.folders import WrongFolder, make_folders
 from crond.launcher.launcher import Launcher
+from crond.launcher.letter import Rules
 from crond.launcher.listening import listen
 from crond.launcher.lock import Busy, Lock
-from crond.launcher.log import Ending, Log
+from crond.launcher.log import Ending, Level, Log
 from crond.launcher.loop import Loop
 from crond.launcher.notify import Supervisor
 from crond.launcher.outlet import Outlet
 from crond.launcher.outputs import Outputs
-from crond.launcher.process import prepare_process, raise_open_files, stay_in, take_roots_groups
+from crond.launcher.post import Post
+from crond.launcher.process import (
+    charset_of_locale,
+    prepare_process,
+    raise_open_files,
+    stay_in,
+    take_roots_groups,
+)
 from crond.launcher.programs import Programs
 from crond.launcher.reaper import reap
 from crond.launcher.rescan import Rescan
-from crond.launcher.spawn import Spawner
+from crond.launcher.spawn import Identity, Spawner
 from crond.launcher.spool import Spool
 from crond.launcher.stopping import Stopping
 from crond.launcher.surroundings import Surroundings
@@ -62,6 +70,8 @@ from crond.model.messages import PROTOCOL, Hello, TableRefused
 VERSION = "0.1.0"
 #: Seconds that a slow reader of our last lines may keep us.
 _LAST_WORDS = 2.0
+#: Seconds that letters which wait at the end may take.
+_LAST_LETTERS = 5.0
 
 
 class StartFailed(Exception):
@@ -177,7 +187,7 @@ class _Daemon:
         self._scheduler.greet = self._launcher.greet
         self._scheduler.handle = self._launcher.handle
         self._recorder = self._make_recorder(account) if config.recorder else None
-        self._make_ends()
+        self._make_ends(account)
 
     def _make_recorder(self, account: Account | None) -> Worker:
         return Worker(
@@ -190,7 +200,7 @@ class _Daemon:
             silence=self._config.heartbeat_timeout,
         )
 
-    def _make_ends(self) -> None:
+    def _make_ends(self, account: Account | None) -> None:
         """Put together what is concerned with ends: of attempts, and of the daemon."""
         config = self._config
         self._stopping = Stopping(loop=self._loop, log=self._log, kill_timeout=config.kill_timeout)
@@ -207,6 +217,19 @@ class _Daemon:
         self._stopping.on_done = self._closing.look
         self._launcher.on_stop = self._stopping.stop
         assistants = Assistants(config.package, loop=self._loop, log=self._log, spawner=self._spawner)
+        self._post = Post(
+            config,
+            _mail_rules(config),
+            identity=None if account is None else Identity(account.uid, account.gid, account.groups),
+            loop=self._loop,
+            log=self._log,
+            outputs=self._outputs,
+            assistants=Assistants(
+                config.package, loop=self._loop, log=self._log, spawner=self._spawner, name="mail"
+            ),
+            spawner=self._spawner,
+        )
+        self._launcher.on_mail = self._post.post
         clients = Clients(
             listen(config.run, "launcher.sock"),
             loop=self._loop,
@@ -309,6 +332,8 @@ class _Daemon:
             self._log.event("CRON", "STARTUP", VERSION if config.foreground else "fork ok")
         else:
             self._log.event("CRON", "STARTUP", VERSION)
+            if self._post.instead_of_mail:
+                self._log.event("CRON", "INFO", "Syslog will be used instead of sendmail.")
             percent = int(random_delay_factor(self._seed) * 100)
             self._log.event("CRON", "INFO", f"RANDOM_DELAY will be scaled with factor {percent}% if used.")
 
@@ -318,17 +343,27 @@ class _Daemon:
             lambda: not self._echoes() and not any(outlet.busy for outlet in outlets),
             time.monotonic() + _LAST_WORDS,
         )
+        self._send_last_letters()
         for name in ("scheduler.sock", "recorder.sock", "launcher.sock"):
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._config.run, name))
         lock.remove()
+
+    def _send_last_letters(self) -> None:
+        self._loop.run_until(
+            lambda: not self._post.busy and not self._post.waiting, time.monotonic() + _LAST_LETTERS
+        )
+        if self._post.waiting:
+            self._log.error(f"{self._post.waiting} letters were not sent; their outputs are kept")
 
     def _reap(self) -> None:
         if reap(lambda *ended: self._loop.guard(self._ended, *ended)):
             self._loop.after(0.0, self._reap)
 
     def _ended(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
-        if self._recorder is None or not self._recorder.reaped(pid, status):
+        if self._recorder is not None and self._recorder.reaped(pid, status):
+            return
+        if not self._post.reaped(pid, status):
             self._launcher.reaped(pid, status, usage)
 
     def _hung_up(self) -> None:
@@ -384,6 +419,19 @@ def _log(config: Config, loop: Loop) -> tuple[Outlet, Outlet | None, Log]:
         debug=config.debug,
     )
     return errors, lines, log
+
+
+def _mail_rules(config: Config) -> Rules:
+    host = os.uname().nodename
+    return Rules(
+        dialect=config.dialect,
+        host=host if config.full_host else host.partition(".")[0],
+        charset=charset_of_locale(),
+        daemon=dict(os.environ),
+        marks_failed=bool(config.log_level & Level.FAILURE),
+        only_asked=config.mode == "files" and config.mail != "command",
+        inherits=config.mode == "files" and not config.clean_env,
+    )
 
 
 def _hello(config: Config, seed: int) -> Hello:

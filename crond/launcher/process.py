@@ -6,6 +6,7 @@ Owns nothing that lasts; each is done once, at the start. Called by main.
 from __future__ import annotations
 
 import contextlib
+import locale
 import os
 import pwd
 import resource
@@ -37,6 +38,22 @@ def take_roots_groups() -> None:
     """
     root = pwd.getpwuid(0)
     os.setgroups(os.getgrouplist(root.pw_name, root.pw_gid))
+
+
+def charset_of_locale() -> str:
+    """Return the character set of the locale that we were started in, as mail names it.
+
+    Python itself may live in another one, which it takes in the C locale.
+    """
+    ours = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, "")
+        return locale.nl_langinfo(locale.CODESET)
+    except locale.Error:  # none of this host: it is the C locale then
+        locale.setlocale(locale.LC_CTYPE, "C")
+        return locale.nl_langinfo(locale.CODESET)
+    finally:
+        locale.setlocale(locale.LC_CTYPE, ours)
 
 
 def raise_open_files() -> tuple[int, int]:

@@ -46,6 +46,8 @@ class Prepared:
     user: str
     command: str
     logged: bool
+    assigned: Mapping[str, str]  #: the assignments above its line
+    mail_when_failed: bool
 
 
 class Programs:
@@ -120,6 +122,8 @@ class Programs:
             user=account.name,
             command=entry.command,
             logged=entry.log_start,
+            assigned=entry.environment,
+            mail_when_failed=entry.mail_when_failed,
         )
 
     def _environment(self, entry: Entry, account: Account) -> dict[bytes, bytes]:

@@ -17,10 +17,11 @@ _LIMIT = 8192
 
 
 class Syslog:
-    """The syslog that listens at `path`."""
+    """The syslog that listens at `path`. `waits`: a full one is waited for, which only an assistant may."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, waits: bool = False) -> None:
         self._path = path
+        self._kind = socket.SOCK_DGRAM | (0 if waits else socket.SOCK_NONBLOCK)
         self._sock: socket.socket | None = None
 
     def write(self, ident: str, pid: int, text: str, priority: int) -> None:
@@ -30,7 +31,7 @@ class Syslog:
         for _attempt in (1, 2):  # the second, after syslog was restarted
             try:
                 if self._sock is None:
-                    self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+                    self._sock = socket.socket(socket.AF_UNIX, self._kind)
                     self._sock.connect(self._path)
                 self._sock.send(line[:_LIMIT])
             except BlockingIOError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 #: Both ends of a wire must name the same number; it grows with every change of this file.
-PROTOCOL = 1
+PROTOCOL = 2
 
 Pairs: TypeAlias = "tuple[tuple[str, str], ...]"
 
@@ -53,6 +53,16 @@ class Stop:
 @dataclass(frozen=True, slots=True)
 class Forget:
     """The scheduler will not ask for `attempt` again: its record may go. Its output stays until pruned."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """`attempt` was its run's last: its output may be mailed. Mailed once, however often this is said.
+
+    To whom, with which headers and by which program comes from the launcher's own parse.
+    """
 
     attempt: str
 
@@ -291,7 +301,7 @@ TEXT_LIMIT = 2 * 1024 * 1024
 NO_TEXT = "none"
 PURPOSES = ("list", "edit", "compare")
 
-Wish: TypeAlias = Start | Stop | Forget | Ack | Heartbeat
+Wish: TypeAlias = Start | Stop | Forget | Mail | Ack | Heartbeat
 Fact: TypeAlias = (
     Hello | TableText | TableGone | TableRefused | TablesComplete | Started | NotStarted | Exited
 )
@@ -439,6 +449,7 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     ),
     "stop": (Stop, (_key,)),
     "forget": (Forget, (_key,)),
+    "mail": (Mail, (_key,)),
     "ack": (Ack, (_count,)),
     "heartbeat": (Heartbeat, ()),
     "hello": (Hello, (_count, _token, _name, _truth, _count, _text(16), _seconds)),
@@ -495,7 +506,7 @@ def decode(payload: bytes, *expected: type[Any]) -> Any:
         raise BadMessage(f"{values[0]}: {error}") from None
 
 
-WISHES: tuple[type[Any], ...] = (Start, Stop, Forget, Ack, Heartbeat)
+WISHES: tuple[type[Any], ...] = (Start, Stop, Forget, Mail, Ack, Heartbeat)
 FACTS: tuple[type[Any], ...] = (
     Hello,
     TableText,

@@ -85,7 +85,21 @@ LANG=de_DE.UTF-8
 TZ=Asia/Tokyo
 16 * * * * @job@ b-home; /bin/pwd; /bin/date +\\%Z
 MAILTO=bad address
-19 * * * * @job@ b-unsafe; echo never sent
+13 * * * * @job@ b-unsafe; echo never sent
+MAILTO=ann
+MAILFROM=not an address
+4 * * * * @job@ b-from-unsafe; printf 'a\\r\\nb\\r\\n'
+MAILFROM=""
+5 * * * * @job@ b-from-nobody; echo nobody
+CONTENT_TYPE=""
+CONTENT_TRANSFER_ENCODING=""
+7 * * * * @job@ b-no-content; echo plain
+MAILTO=a=b/c
+8 * * * * @job@ b-signs; echo signs
+MAILTO=@x
+10 * * * * @job@ b-sign-first; echo never sent
+MAILTO=$HOME
+11 * * * * @job@ b-variable; echo never sent
 MAILTO=""
 21 * * * * @job@ b-no-mail; echo never sent
 LOGNAME=root
@@ -100,6 +114,8 @@ CAT = """\
 8 * * * * @job@ c-no-stdin%
 11 * * * * @job@ c-fails; exit 7
 13 * * * * @job@ c-fails-loudly; echo oops >&2; exit 1
+CONTENT_TYPE=text/x-job
+14 * * * * @job@ c-type; echo typed
 18 * * * * @job@ c-carriage; printf 'one\\rtwo\\r\\n\\rthree\\n'
 22 * * * * @job@ c-bytes; printf '\\351\\377\\n'
 23 * * * * @job@ c-no-newline; printf 'no newline'

@@ -33,6 +33,8 @@ def attempt(key: str, pid: int) -> Attempt:
         program=None,
         captured=True,
         logged=True,
+        assigned={},
+        mail_when_failed=False,
     )
 
 

@@ -1,0 +1,59 @@
+"""Writing a letter into a mail command: a program of its own, since it takes as long as the mailer likes.
+
+Has no privilege and gets descriptors alone: 0 the headers, 3 the output, 4 the mail command's standard input.
+The middle that was dropped of a large output is named where it was. Started by post.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from crond.launcher.holes import left_out, pieces
+from crond.launcher.kernel import name_process
+
+_HEADERS, _OUTPUT, _MAILER = 0, 3, 4
+
+
+def main(size: str, returns: str, pruned: str) -> int:
+    """Write the headers and `size` bytes of output.
+
+    `returns` "drop": without its CRs. `pruned` "yes": the output is gone, which is then said. A mailer that
+    reads no more is the mailer's business: its status says what became of the letter.
+    """
+    name_process("crond-mail")
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        with open(_HEADERS, "rb") as headers:
+            _write(headers.read())
+        if pruned == "yes":
+            _write(f"[the output, {int(size):,} bytes, was removed before this letter was sent]\n".encode())
+        else:
+            _body(int(size), drops=returns == "drop")
+    except BrokenPipeError:
+        pass
+    return 0
+
+
+def _body(size: int, *, drops: bool) -> None:
+    last = b"\n"
+    first = True
+    for piece in pieces(_OUTPUT, 0, size):
+        if isinstance(piece, int):
+            text = (b"" if last == b"\n" else b"\n") + left_out(piece)
+        elif drops:
+            # cronie lets one at the very beginning pass.
+            kept = b"\r" if first and piece[:1] == b"\r" else b""
+            text = kept + piece.replace(b"\r", b"")
+        else:
+            text = piece
+        _write(text)
+        last = text[-1:] or last
+        first = False
+
+
+def _write(data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(_MAILER, view) :]
