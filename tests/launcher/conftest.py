@@ -58,6 +58,7 @@ def host(folder: Path) -> Callable[..., Config]:
             "reboot_marker": str(folder / "reboot"),
             "kill_timeout": 2.0,
             "recorder": False,
+            "mail": "off",
         }
         return Config(**(settings | more))
 

@@ -235,7 +235,8 @@ def host_crond(
         folder = host_folder(ground, people, dialect=dialect, daemon=daemon)
     crond = Crond(
         ground,
-        ["-f", "--settings", str(folder / "settings.toml"), *flags],
+        # The mail of this machine is not for tests.
+        ["-f", "-m", "off", "--settings", str(folder / "settings.toml"), *flags],
         state=folder / "state",
         environment=environment,
         **more,

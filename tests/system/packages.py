@@ -115,7 +115,7 @@ def start_over_a_copy(ground: Ground, packages: list[Path]) -> Crond:
     inside = Ground(shared, shared / "site", python)
     crond = Crond(
         inside,
-        ["-f", "--dialect", "debian", "--state", str(shared / "state")],
+        ["-f", "-m", "off", "--dialect", "debian", "--state", str(shared / "state")],
         state=shared / "state",
         wrapper=[*_UNSHARE, "/bin/sh", "-c", _ENTER, "sh", str(base), str(shared)],
     )

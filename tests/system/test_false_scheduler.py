@@ -47,6 +47,7 @@ def stage(ground: Ground, people: People) -> Iterator[Stage]:
     install(folder, people.ann, "0 0 31 2 * id -un\n")
     config = Config(
         mode="host",
+        mail="off",
         package=PACKAGE,
         state=str(folder / "state"),
         run=str(folder / "state" / "run"),

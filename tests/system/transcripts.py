@@ -188,7 +188,7 @@ class Room:
             f'[paths]\nspool = "{SPOOL}"\nstate = "{self._state}"\nrun = "{self._state}/run"\n'
             f'pid_file = "{self.folder}/crond.pid"\nreboot_marker = "{self.folder}/reboot"\n'
         )
-        flags = ["-f", "--settings", str(settings)]
+        flags = ["-f", "-m", "off", "--settings", str(settings)]
         self._daemon = Crond(self._ground, flags, state=Path(self._state), wrapper=self.inside()).up()
         return self._daemon
 
