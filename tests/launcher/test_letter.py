@@ -120,7 +120,7 @@ def test_who_sends_it(rules: Rules, mailfrom: str, sender: str, unsafe: tuple[st
 
 
 def test_a_value_that_grows_too_long_is_said() -> None:
-    """cronie warns, and goes on with the text as it stands."""
+    """It is warned of, as cronie does, which goes on with the text as it stands."""
     assert addressed(written(MAILTO="$LONG"), CRONIE).unexpanded == ("MAILTO",)
 
 
