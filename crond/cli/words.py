@@ -45,7 +45,7 @@ class Words:
 
 _AGAIN = "Please enter y or n: "
 _RETRY = "Do you want to retry the same edit? "
-#: In our own words; nobody reads more than the last line twice.
+#: Debian's crontab begins a new crontab with a help, too; this one is ours.
 _TEMPLATE = b"""\
 # Each line is a job: when it is to run, and the command. For example, at 5:00 each Monday:
 # 0 5 * * 1 tar -czf /var/backups/home.tgz /home
