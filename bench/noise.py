@@ -1,8 +1,8 @@
 """`python -m bench.noise`: how late jobs start, and what memory and disk are used, while others make noise.
 
 Owns the course: a real `crond FILE` that starts jobs each second, beside one that writes gigabytes, 200 that
-chatter, and a full disk of outputs. Only root can have a small disk to fill. The page of benchmarks says what
-the columns mean.
+chatter, a full disk of outputs, and mailers that hang. Only root can have a small disk to fill.
+docs/benchmarks.md says what the columns mean.
 """
 
 from __future__ import annotations
@@ -95,19 +95,24 @@ def fill(daemon: Daemon, limits: Limits) -> None:
 Noise = Callable[[Daemon, Limits], None]
 NOISES: dict[str, Noise] = {"huge": huge, "chatter": chatter}
 ON_SMALL_DISK: dict[str, Noise] = {"full": fill}
+#: With a mailer that never ends; the silence is that of the jobs whose letters wait for it.
+WITH_MAILER: dict[str, Noise] = {"mailer": silence}
 
 
-def entries(limits: Limits) -> str:
-    """Return the entries of the noisy jobs, which are due never."""
+def entries(name: str, limits: Limits) -> str:
+    """Return the entries of noisy jobs: most are due never, those that mail beside the noise `name`."""
     program = _CHATTER.format(int(limits.seconds * 10))
     chatty = (f"#: name=chatty{number}\n{_NEVER} perl -e '{program}'\n" for number in range(CHATTY))
-    return _HUGE % int(limits.gigabytes * 1e9) + "".join(chatty)
+    # As many as are measured, each of which leaves a letter every second.
+    mailing = (f"#: name=mails{number}\n@every 1s echo {number}\n" for number in range(JOBS))
+    letters = ["MAILTO=nobody@localhost\n", *mailing] if name in WITH_MAILER else []
+    return _HUGE % int(limits.gigabytes * 1e9) + "".join([*chatty, *letters])
 
 
 def beside(daemon: Daemon, name: str, noise: Noise, limits: Limits) -> Row:
     """Start jobs, make `noise`, stop them; return what was seen."""
     before, began = daemon.tally(), time.time()
-    daemon.start_jobs(JOBS, entries(limits))
+    daemon.start_jobs(JOBS, entries(name, limits))
     daemon.wait_for_starts(1)
     with watching(daemon) as watch:
         noise(daemon, limits)
@@ -115,7 +120,7 @@ def beside(daemon: Daemon, name: str, noise: Noise, limits: Limits) -> Row:
     daemon.stop_jobs()
     daemon.wait_caught_up(_ENDS)
     found = daemon.tally()
-    lateness = found.lateness(began, upto)
+    lateness = found.lateness(began, upto, prefix="j")
     return Row(name, sorted(lateness), found.missing() - before.missing(), watch, upto - began)
 
 
@@ -148,21 +153,22 @@ def _blocks(folder: Path) -> int:
     return used
 
 
-def course(noises: dict[str, Noise], limits: Limits, *, small: bool) -> Iterator[Row]:
+def course(noises: dict[str, Noise], limits: Limits) -> Iterator[Row]:
     """Yield what was seen without noise, beside each of `noises`, and without again."""
     with (
         tempfile.TemporaryDirectory(prefix="crontabx-noise-", dir="/var/tmp") as folder,
         tempfile.TemporaryDirectory(prefix="crontabx-noise-", dir="/dev/shm") as memory,
         contextlib.ExitStack() as ends,
     ):
-        if small:
+        if noises.keys() & ON_SMALL_DISK.keys():
             outputs = Path(folder) / "state" / "outputs"
             outputs.mkdir(mode=0o700, parents=True)
             Path(folder, "state").chmod(0o700)
             options = f"size={_SMALL},mode=0700"
             subprocess.check_call(["mount", "-t", "tmpfs", "-o", options, "outputs", outputs])
             ends.callback(subprocess.check_call, ["umount", outputs])
-        daemon = Daemon(Path(folder), Path(memory, "proofs"))
+        flags = ("-m", "/bin/sleep 1000") if noises.keys() & WITH_MAILER.keys() else ("-m", "off")
+        daemon = Daemon(Path(folder), Path(memory, "proofs"), *flags)
         ends.callback(daemon.close)
         try:
             for name, noise in [("none", silence), *noises.items(), ("none", silence)]:
@@ -193,21 +199,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(prog="bench.noise", description=__doc__)
     options.add_argument("--seconds", type=float, default=30.0, help="that each row lasts at least")
     options.add_argument("--gigabytes", type=float, default=5.0, help="that the huge job writes")
-    options.add_argument("noises", nargs="*", help=f"{', '.join([*NOISES, *ON_SMALL_DISK])}; else all")
+    options.add_argument("noises", nargs="*", help="huge, chatter, full, mailer; else all")
     given = options.parse_args(arguments)
-    chosen = given.noises or [*NOISES, *ON_SMALL_DISK]
-    unknown = set(chosen) - {*NOISES, *ON_SMALL_DISK}
+    every = [*NOISES, *ON_SMALL_DISK, *WITH_MAILER]
+    chosen = given.noises or every
+    unknown = set(chosen) - set(every)
     if unknown:
         options.error(f"no noise {', '.join(sorted(unknown))}")
     limits = Limits(given.seconds, given.gigabytes)
     missing = 0
     print(_HEAD, flush=True)
-    for group, small in ((NOISES, False), (ON_SMALL_DISK, True)):
+    for group in (NOISES, ON_SMALL_DISK, WITH_MAILER):
         wanted = {name: noise for name, noise in group.items() if name in chosen}
-        if wanted and small and os.geteuid() != 0:
+        if wanted and group is ON_SMALL_DISK and os.geteuid() != 0:
             print(f"{', '.join(wanted)}: only root can make a small disk; left out")
             continue
-        for row in course(wanted, limits, small=small) if wanted else ():
+        for row in course(wanted, limits) if wanted else ():
             print(line(row), flush=True)
             missing += row.missing
     return 1 if missing else 0

@@ -96,12 +96,13 @@ class Tally:
             return 0
         return jobs * ((max(instants) - min(instants)) // 1_000_000 + 1) - len(found)
 
-    def lateness(self, since: float, upto: float) -> list[float]:
-        """Return how late (ms) the starts due in [since, upto) were."""
+    def lateness(self, since: float, upto: float, *, prefix: str = "") -> list[float]:
+        """Return how late (ms) the starts due in [since, upto) were, of jobs whose names begin so."""
         return [
             (run.started - run.instant) / 1000
             for run in self.runs
-            if run.started is not None and since * 1e6 <= run.instant < upto * 1e6
+            if run.started is not None and run.job.startswith(prefix)
+            if since * 1e6 <= run.instant < upto * 1e6
         ]
 
 
