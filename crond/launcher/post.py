@@ -32,14 +32,14 @@ _NOT_EXPANDED = "The environment variable '{}' could not be expanded. The non-ex
 
 @dataclass(slots=True)
 class _Delivery:
-    """A letter on its way. A pid is 0 where there is no such process, or not any more.
+    """A letter on its way. `pids` are its processes that live; `judge` is whose end says what became of it.
 
-    `status` is the raw one of the mail command (of ours for syslog), once that has ended.
+    `status` is that end, a raw wait status: of the mail command, or of ours for syslog.
     """
 
     letter: Letter
-    mailer: int
-    feeder: int
+    judge: int
+    pids: set[int]
     timer: Timer
     status: int = 0
     trouble: Trouble | None = None
@@ -185,8 +185,8 @@ class Post:
                     _kill(mailer)
                     raise
             timer = self._loop.after(self._config.mail_time_limit, lambda: self._give_up(delivery))
-            delivery = _Delivery(letter, mailer, feeder, timer)
-        for pid in filter(None, (mailer, feeder)):
+            delivery = _Delivery(letter, mailer or feeder, {mailer, feeder} - {0}, timer)
+        for pid in delivery.pids:
             self._deliveries[pid] = delivery
 
     def _headers(self, letter: Letter) -> int:
@@ -232,15 +232,12 @@ class Post:
         if delivery is None:
             return False
         trouble = self._spawner.trouble_of(pid)
-        if pid == delivery.mailer or not delivery.mailer:
+        if pid == delivery.judge:
             delivery.status, delivery.trouble = status, trouble
         elif status and not delivery.late:
             self._log.error(f"mail: a letter of {delivery.letter.user} was not written to its end")
-        if pid == delivery.mailer:
-            delivery.mailer = 0
-        else:
-            delivery.feeder = 0
-        if not delivery.mailer and not delivery.feeder:
+        delivery.pids.discard(pid)
+        if not delivery.pids:
             self._ended(delivery)
         return True
 
@@ -293,7 +290,7 @@ class Post:
 
     def _give_up(self, delivery: _Delivery) -> None:
         delivery.late = True
-        for pid in filter(None, (delivery.mailer, delivery.feeder)):
+        for pid in delivery.pids:
             _kill(pid)
 
 

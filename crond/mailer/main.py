@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import smtplib
 import socket
 import ssl
@@ -88,7 +89,9 @@ def _letter(text: bytes) -> bytes:
     """Return the letter with what a mail command would add to it."""
     if len(text) > _LONGEST:
         text = text[:_LONGEST] + b"\n[... the rest left out ...]\n"
-    added = f"Date: {formatdate(localtime=True)}\nMessage-ID: {make_msgid(domain=socket.getfqdn())}\n"
+    # smtplib leaves the line ends of bytes as they are, and a server takes no other.
+    text = re.sub(rb"\r\n|\r|\n", b"\r\n", text)
+    added = f"Date: {formatdate(localtime=True)}\r\nMessage-ID: {make_msgid(domain=socket.getfqdn())}\r\n"
     return added.encode("ascii", "replace") + text
 
 

@@ -11,6 +11,7 @@ from crond.model.events import RunRequested, StopRequested
 from crond.model.messages import (
     Exited,
     Forget,
+    Mail,
     NotStarted,
     Started,
     Stop,
@@ -598,3 +599,17 @@ def test_a_stop_before_a_start_that_was_never_made_ends() -> None:
     assert (question.table, question.run) == (0, start.run)
     driver.step(NotStarted(1, attempt_key(start.run, 1), NOON + 60, "stale", ""))
     assert driver.run(start).outcome is Outcome.STOPPED
+
+
+def test_an_end_brings_a_mail_and_so_does_the_same_end_again() -> None:
+    """The scheduler dies after it wrote the end down: the next one, told again, wishes the mail again."""
+    driver = Driver(wall=NOON)
+    driver.begin("* * * * * job\n")
+    driver.go(60)
+    key = driver.started(driver.starts()[0])
+    driver.exited(key)
+    assert [wish for wish in driver.wishes if isinstance(wish, Mail)] == [Mail(key)]
+    driver.restart()
+    driver.wishes.clear()
+    driver.exited(key)
+    assert driver.wishes == [Mail(key)]
