@@ -21,9 +21,10 @@ def main() -> int:
         for name in options.windows:
             window = WINDOWS[name]
             with made_ground() as ground:
-                theirs, ours = run(ground, window, factor=options.factor)
-            comparison = compare(theirs, ours, begin=window.begin, end=window.end)
-            print(*report(name, comparison), sep="\n", flush=True)
+                outcome = run(ground, window, factor=options.factor)
+            comparison = compare(outcome.theirs, outcome.ours, begin=window.begin, end=window.end)
+            print(*report(name, comparison), sep="\n")
+            print(f"  the machine stood still for up to {outcome.stall:.0f} virtual seconds", flush=True)
             wrong = wrong or bool(unexplained(comparison))
     except NotHere as why:
         print(f"beside: {why}", file=sys.stderr)
@@ -50,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=60.0,
         metavar="N",
-        help="virtual seconds in one real second; less for a busy machine; default: 60",
+        help="virtual seconds in one real second; less for a busy machine, on which jobs are late and"
+        " minutes are missed; default: 60",
     )
     return parser
 

@@ -23,6 +23,7 @@ ZONE = ZoneInfo("America/New_York")
 _PYTHON = "/usr/bin/python3"
 #: Real seconds for the daemons to come up before what is compared, and for the last jobs to end after it.
 _LEAD, _REST = 5.0, 2.0
+_STEP = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,17 @@ WINDOWS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What each daemon did, and for how long (virtual seconds) the machine let us wait at the most: what
+    happened meanwhile proves nothing.
+    """
+
+    theirs: Record
+    ours: Record
+    stall: float
+
+
 class NotHere(Exception):
     """The comparison cannot be made on this machine; the text says what to do."""
 
@@ -65,8 +77,8 @@ def require() -> None:
         raise NotHere("libfaketime is not installed: apt-get install libfaketime")
 
 
-def run(ground: Ground, chosen: Window, *, factor: float) -> tuple[Record, Record]:
-    """Run Debian's cron and ours through `chosen`; return what each did, theirs first. Raises NotHere."""
+def run(ground: Ground, chosen: Window, *, factor: float) -> Outcome:
+    """Run Debian's cron and ours through `chosen`. Raises NotHere."""
     require()
     files, uids = crontabs(NAMES), accounts()
     folder = ground.new_folder("beside")
@@ -80,11 +92,23 @@ def run(ground: Ground, chosen: Window, *, factor: float) -> tuple[Record, Recor
 
         theirs = caged("theirs", ["/usr/sbin/cron", "-f"])
         ours = caged("ours", _ours(ground, folder, clock))
-        time.sleep(max(0.0, clock.real_seconds_until(chosen.end)) + _REST)
+        stall = _wait(clock.real_seconds_until(chosen.end) + _REST) * factor
     for cage in (theirs, ours):
         if not any((cage.shared / "notes").iterdir()):
             raise NotHere(f"no job was started in {cage.folder.name}: {cage.said().strip() or cage.lines}")
-    return read_record(theirs.shared, clock, theirs.lines), read_record(ours.shared, clock, ours.lines)
+    return Outcome(
+        read_record(theirs.shared, clock, theirs.lines), read_record(ours.shared, clock, ours.lines), stall
+    )
+
+
+def _wait(seconds: float) -> float:
+    """Wait in small steps; return by how many seconds the slowest of them was too long."""
+    end = time.monotonic() + seconds
+    worst = 0.0
+    while (now := time.monotonic()) < end:
+        time.sleep(_STEP)
+        worst = max(worst, time.monotonic() - now - _STEP)
+    return worst
 
 
 def _clocked(clock: Clock, command: list[str]) -> list[str]:

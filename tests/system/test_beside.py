@@ -25,8 +25,10 @@ def test_debians_cron_does_the_same_while_the_clock_is_put_forward(ground: Groun
     # Half a minute, by design.
     faulthandler.cancel_dump_traceback_later()
     window = WINDOWS["gap"]
-    theirs, ours = run(ground, window, factor=60)
-    comparison = compare(theirs, ours, begin=window.begin, end=window.end)
+    outcome = run(ground, window, factor=60)
+    if outcome.stall > 60:
+        pytest.skip(f"the machine stood still for a second, which is {outcome.stall:.0f} of them here")
+    comparison = compare(outcome.theirs, outcome.ours, begin=window.begin, end=window.end)
     assert comparison.compared["starts"] >= 50
     left = unexplained(comparison)
     late = [one for one in left if one.kind == "minute"]
