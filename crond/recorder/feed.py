@@ -39,6 +39,11 @@ class Batch:
     crontabs: list[CrontabRecord] = field(default_factory=list)
     broken: int = 0  #: lines that make no sense
 
+    @property
+    def empty(self) -> bool:
+        """True if nothing in it is for the history: the scheduler notes each minute how far it came."""
+        return not (self.runs or self.intervals or self.crontabs or self.broken)
+
     def add(self, record: Record | None) -> None:
         """Add `record`, which is newer than all before it."""
         if isinstance(record, RunRecord):

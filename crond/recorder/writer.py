@@ -78,6 +78,7 @@ class Writer:
         self._state = State.WAITING
         self._trouble = ""
         self._pause = 0.0
+        self._look = LOOK
         self._stopping = False
         self._changed = threading.Condition()
         self._asked = self._served = 0
@@ -125,13 +126,11 @@ class Writer:
     # --- the thread --------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        look = LOOK
         while not self._stopping:
             try:
                 if self._turn():
-                    look = LOOK
                     continue
-                wait, look = look, min(LONGEST_LOOK, look * 2)
+                wait, self._look = self._look, min(LONGEST_LOOK, self._look * 2)
             except NewerSchema as error:
                 wait = self._give_up(State.NEWER, str(error), _PAUSE_NEWER)
             except (SQLAlchemyError, OSError, BadDatabase) as error:
@@ -160,6 +159,8 @@ class Writer:
             for refused in self._store.write(batch):
                 self._log(refused)
             self._moved(batch.end)
+            if not batch.empty:
+                self._look = LOOK
         else:
             self._feed.drop_read(self._position)
         self._recovered(asked if batch is None else None)

@@ -160,3 +160,13 @@ def test_any_value_anywhere_is_a_record_or_an_error(key: str, value: object) -> 
     except ValueError:
         return
     assert len(batch.runs) == 1
+
+
+def test_a_minute_in_which_nothing_was_due_is_no_news() -> None:
+    """The recorder of an idle daemon looked at the journal eight times a minute, for nothing."""
+    batch = Batch(BEGINNING)
+    for record in (["planned", 1, 1, 0, None], ["life", "x"], ["due", []]):
+        batch.add(record_of(json.dumps(record).encode()))
+    assert batch.empty
+    batch.add(record_of(json.dumps(run(1)).encode()))
+    assert not batch.empty
