@@ -1,4 +1,4 @@
-"""The crontabs of the comparison: sixty entries of three users and root, and files that cron must refuse.
+"""The crontabs of the comparison: entries of three users and root, and files that cron must refuse.
 
 Each entry says its name to the job, so that its starts are told from all others. The times crowd where New
 York's clock is changed: 2:00 to 2:59 does not exist in spring, 1:00 to 1:59 comes twice in autumn.
