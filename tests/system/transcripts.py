@@ -14,6 +14,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,11 +44,15 @@ for name in null zero random urandom tty; do
     mount --bind "/dev/$name" "$1/dev/$name"
 done
 mount --rbind "$1/dev" /dev
-# Debian's leaves copies behind. What is shared with us is in the ground, which lies in the old /tmp.
+# Debian's leaves copies behind. In the old /tmp lie the ground and, in some checkouts, the interpreter.
 mount -t tmpfs -o mode=1777 tmpfs "$1/tmp"
-mkdir "$1/tmp/${2#/tmp/}"
-mount --rbind "$2" "$1/tmp/${2#/tmp/}"
-mount --rbind "$1/tmp" /tmp
+room=$1
+shift
+for shared; do
+    mkdir -p "$room$shared"
+    mount --rbind "$shared" "$room$shared"
+done
+mount --rbind "$room/tmp" /tmp
 echo ready
 exec cat
 """
@@ -118,8 +123,9 @@ class Room:
         os.chown(self.spool, 0, _GROUP)
         self.spool.chmod(0o1730)
         self.work = ground.new_folder("work", owner=people.ann)
+        shared = [path for path in (str(ground.folder), sys.prefix) if path.startswith("/tmp/")]
         self._holder = subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", _ENTER, "sh", str(self.folder), str(ground.folder)],
+            ["unshare", "--mount", "sh", "-c", _ENTER, "sh", str(self.folder), *shared],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
