@@ -13,8 +13,9 @@ from contextlib import closing, suppress
 import pytest
 
 from crond.link import Link, LinkClosed, peer_of
+from crond.model.codec import encode
 from crond.model.frames import frame
-from crond.model.messages import Ack, Answer, Ask, BadMessage, Heartbeat, encode
+from crond.model.messages import Ack, Answer, Ask, BadMessage, Heartbeat
 
 Ends = tuple[Link, socket.socket]
 

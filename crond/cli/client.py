@@ -18,8 +18,9 @@ from typing import Any, Self
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
 from crond.cli.host import StartError, state_of_user
+from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, BadFrame, FrameReader, frame
-from crond.model.messages import PIECE, Answer, Ask, BadMessage, Edit, Piece, decode, encode
+from crond.model.messages import PIECE, Answer, Ask, BadMessage, Edit, Piece
 
 SCHEDULER = "scheduler.sock"
 LAUNCHER = "launcher.sock"

@@ -25,8 +25,9 @@ from crond.launcher.programs import NotPossible
 from crond.launcher.surroundings import Surroundings
 from crond.launcher.sweeps import NotNow, Sweeps
 from crond.link import Link, LinkClosed, Peer, briskly, peer_of
+from crond.model.codec import encode
 from crond.model.frames import frame
-from crond.model.messages import EDITS, Answer, Ask, BadMessage, Edit, encode, is_attempt_key
+from crond.model.messages import EDITS, Answer, Ask, BadMessage, Edit, is_attempt_key
 
 _CONNECTIONS = 64
 #: Of one user, so that none of them keeps the others out.

@@ -21,6 +21,7 @@ from crond.launcher.installing import Changed, Crontab, Refused, mark
 from crond.launcher.permission import may_edit
 from crond.launcher.versions import digest_of
 from crond.link import Peer
+from crond.model.codec import decode, encode
 from crond.model.frames import SMALL_FRAME, BadFrame, FrameReader, frame
 from crond.model.messages import (
     NO_TEXT,
@@ -36,8 +37,6 @@ from crond.model.messages import (
     Piece,
     Remove,
     Restore,
-    decode,
-    encode,
 )
 
 _RECEIVE = 256 * 1024

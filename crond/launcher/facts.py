@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from crond.model.messages import NumberedFact, encode
+from crond.model.codec import encode
+from crond.model.messages import NumberedFact
 
 #: A scheduler that leaves so many unacknowledged does not work any more.
 LIMIT = 100_000

@@ -21,8 +21,9 @@ from crond.launcher.kernel import name_process
 from crond.launcher.outputs import LABEL
 from crond.launcher.retention import Limits, Output, doomed, orphans_in, outputs_in
 from crond.launcher.trimming import is_written, trim
+from crond.model.codec import encode
 from crond.model.frames import frame
-from crond.model.messages import Answer, encode
+from crond.model.messages import Answer
 
 _LAUNCHER, _CLIENT = 0, 3
 #: Seconds between two words to the client, and until one that does not read is given up.

@@ -21,8 +21,9 @@ from crond.launcher.accounts import Account, Accounts
 from crond.launcher.config import Config
 from crond.launcher.log import Log
 from crond.launcher.opening import Kind, Place, RefusedFile, open_table, read_table
+from crond.model.codec import encode
 from crond.model.frames import LARGE_FRAME
-from crond.model.messages import TableGone, TableRefused, TableText, encode
+from crond.model.messages import TableGone, TableRefused, TableText
 
 Change: TypeAlias = TableText | TableGone | TableRefused
 Identity: TypeAlias = "tuple[int, int, int, int, int]"

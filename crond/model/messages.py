@@ -1,18 +1,16 @@
-"""What crosses the wires: one frozen value per message, with its bounds, and their encoding.
+"""What crosses the wires: one frozen value per message. The list is closed.
 
-The list is closed: a payload that is none of these, or that breaks a bound, is a BadMessage. Values
-are plain numbers and strings, so nothing that a peer sends can be more than data. Launcher,
-scheduler and client read this page and nothing else of each other. Pure.
+Values are plain numbers and strings, so nothing that a peer sends can be more than data. How they become
+bytes, and within which bounds, is `crond.model.codec`'s. Launcher, scheduler and client read this page and
+nothing else of each other. Pure.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-#: Both ends of a wire must name the same number; it grows with every change of this file.
+#: Both ends of a wire must name the same number; it grows with every change of this file or of codec.
 PROTOCOL = 2
 
 Pairs: TypeAlias = "tuple[tuple[str, str], ...]"
@@ -325,6 +323,12 @@ def is_token(text: str) -> bool:
     )
 
 
+def is_attempt_key(text: str) -> bool:
+    """True if `text` may be an attempt's key, and so part of a file name of ours."""
+    run, _, attempt = text.rpartition(".")
+    return is_token(run) and attempt.isascii() and attempt.isdigit() and len(attempt) < 10
+
+
 def is_environment_name(name: str) -> bool:
     """True if the scheduler may add a variable of this name to a job (never LD_*, PATH or the like)."""
     return (
@@ -338,172 +342,6 @@ def is_environment_name(name: str) -> bool:
 def is_base(text: str) -> bool:
     """True if `text` may be the `base` of an Install."""
     return text in ("", NO_TEXT) or (len(text) == 16 and set(text) <= set("0123456789abcdef"))
-
-
-# --- bounds ----------------------------------------------------------------------------------------
-# One check per field, in the order of the fields. A check returns the value or raises BadMessage.
-
-Check: TypeAlias = Callable[[Any], Any]
-
-
-def _whole(low: int, high: int) -> Check:
-    def check(value: Any) -> int:
-        # bool is an int to Python, and `true` where a number belongs is a sign of a broken peer.
-        if type(value) is not int or not low <= value <= high:
-            raise BadMessage(f"{_shown(value)} is not a whole number from {low} to {high}")
-        return value
-
-    return check
-
-
-def _text(limit: int, *, allowed: Callable[[str], bool] | None = None) -> Check:
-    def check(value: Any) -> str:
-        if type(value) is not str or len(value) > limit or "\0" in value:
-            raise BadMessage(f"{_shown(value)} is not a text of at most {limit} characters")
-        if allowed is not None and not allowed(value):
-            raise BadMessage(f"{_shown(value)} is not allowed here")
-        return value
-
-    return check
-
-
-def _truth(value: Any) -> bool:
-    if type(value) is not bool:
-        raise BadMessage(f"{_shown(value)} is neither true nor false")
-    return value
-
-
-def _seconds(value: Any) -> float:
-    # NaN and infinity compare false, so they fail here too.
-    if type(value) not in (int, float) or not -1e12 < value < 1e12:
-        raise BadMessage(f"{_shown(value)} is not a number of seconds")
-    return float(value)
-
-
-def _octets(value: Any) -> bytes:
-    if type(value) is not str:
-        raise BadMessage(f"{_shown(value)} is not a text of bytes")
-    try:
-        return value.encode("latin-1")
-    except UnicodeEncodeError:
-        raise BadMessage("a text of bytes holds a character above 255") from None
-
-
-def _piece(value: Any) -> bytes:
-    data = _octets(value)
-    if len(data) > PIECE:
-        raise BadMessage(f"a piece of {len(data)} bytes, where {PIECE} are allowed")
-    return data
-
-
-def _pairs(count: int, limit: int, *, allowed: Callable[[str], bool] | None = None) -> Check:
-    name, text = _text(128, allowed=allowed), _text(limit)
-
-    def check(value: Any) -> Pairs:
-        if type(value) is not list or len(value) > count:
-            raise BadMessage(f"{_shown(value)} is not a list of at most {count} pairs")
-        for pair in value:
-            if type(pair) is not list or len(pair) != 2:
-                raise BadMessage(f"{_shown(pair)} is not a pair")
-        return tuple((name(key), text(held)) for key, held in value)
-
-    return check
-
-
-def _shown(value: Any) -> str:
-    """`value` for an error text: short and printable, whatever it is."""
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def is_attempt_key(text: str) -> bool:
-    """True if `text` may be an attempt's key, and so part of a file name of ours."""
-    run, _, attempt = text.rpartition(".")
-    return is_token(run) and attempt.isascii() and attempt.isdigit() and len(attempt) < 10
-
-
-_count = _whole(0, 2**53)
-_index = _whole(0, 2**31 - 1)
-#: A job may make its output a file of any size that the kernel knows.
-_size = _whole(0, 2**63 - 1)
-_uid = _whole(0, 2**32 - 2)
-_token = _text(80, allowed=is_token)
-_key = _text(100, allowed=is_attempt_key)
-_path = _text(4096)
-_name = _text(256)
-_reason = _text(32, allowed=REFUSALS.__contains__)
-_version = _whole(1, 10**9)
-
-_KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
-    "start": (
-        Start,
-        (
-            _count,
-            _index,
-            _text(16, allowed=("command",).__contains__),
-            _name,
-            _token,
-            _whole(0, 10**6),
-            _pairs(4096, 65536, allowed=is_environment_name),
-        ),
-    ),
-    "stop": (Stop, (_key,)),
-    "forget": (Forget, (_key,)),
-    "mail": (Mail, (_key,)),
-    "ack": (Ack, (_count,)),
-    "heartbeat": (Heartbeat, ()),
-    "hello": (Hello, (_count, _token, _name, _truth, _count, _text(16), _seconds)),
-    "table": (TableText, (_count, _path, _name, _uid, _truth, _truth, _count, _octets)),
-    "table-gone": (TableGone, (_path,)),
-    "table-refused": (TableRefused, (_path, _name, _uid, _text(512))),
-    "tables-complete": (TablesComplete, ()),
-    "started": (Started, (_count, _key, _index, _seconds)),
-    "not-started": (NotStarted, (_count, _key, _seconds, _reason, _text(2048))),
-    "exited": (
-        Exited,
-        (_count, _key, _seconds, _whole(0, 0xFFFF), _seconds, _seconds, _count, _size, _count, _count),
-    ),
-    "ask": (Ask, (_text(32), _pairs(32, 4096))),
-    "answer": (Answer, (_truth, _truth, _text(64 * 1024 * 1024))),
-    "fetch": (Fetch, (_name, _whole(0, 10**9), _text(16, allowed=PURPOSES.__contains__))),
-    "install": (Install, (_name, _text(1024), _text(16, allowed=is_base), _whole(0, TEXT_LIMIT))),
-    "remove": (Remove, (_name,)),
-    "restore": (Restore, (_name, _version)),
-    "versions": (ListVersions, (_name,)),
-    "edit-ended": (EditEnded, (_name,)),
-    "cluster-host": (ClusterHost, (_name,)),
-    "piece": (Piece, (_piece,)),
-}
-_NAMES = {shape: kind for kind, (shape, _) in _KINDS.items()}
-
-
-def encode(message: Message) -> bytes:
-    """Return the payload of `message` (without its frame)."""
-    shape = type(message)
-    values: list[Any] = [_NAMES[shape]]
-    for field in shape.__slots__:
-        value = getattr(message, field)
-        values.append(value.decode("latin-1") if type(value) is bytes else value)
-    return json.dumps(values, separators=(",", ":")).encode("ascii")
-
-
-def decode(payload: bytes, *expected: type[Any]) -> Any:
-    """Return the message in `payload`, which must be of one of the `expected` types. Raises BadMessage."""
-    try:
-        values = json.loads(payload)
-    except (ValueError, RecursionError):
-        raise BadMessage("not a message: no JSON") from None
-    if type(values) is not list or not values or type(values[0]) is not str:
-        raise BadMessage("not a message: no list that begins with its kind")
-    shape, checks = _KINDS.get(values[0], (None, ()))
-    if shape is None or shape not in expected:
-        raise BadMessage(f"no message of kind {_shown(values[0])} belongs here")
-    if len(values) - 1 != len(checks):
-        raise BadMessage(f"{values[0]}: {len(values) - 1} values, where {len(checks)} belong")
-    try:
-        return shape(*(check(value) for check, value in zip(checks, values[1:], strict=True)))
-    except BadMessage as error:
-        raise BadMessage(f"{values[0]}: {error}") from None
 
 
 WISHES: tuple[type[Any], ...] = (Start, Stop, Forget, Mail, Ack, Heartbeat)

@@ -17,8 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from crond.model.codec import decode, encode
 from crond.model.frames import SMALL_FRAME, FrameReader, frame
-from crond.model.messages import EDITS, Answer, Ask, Install, Piece, decode, encode
+from crond.model.messages import EDITS, Answer, Ask, Install, Piece
 
 DEADLINE = 10.0
 

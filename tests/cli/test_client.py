@@ -13,8 +13,9 @@ import pytest
 
 from crond.cli import client as client_module
 from crond.cli.client import SCHEDULER, Connection, find_place
+from crond.model.codec import encode
 from crond.model.frames import LARGE_FRAME, frame
-from crond.model.messages import Answer, Heartbeat, encode
+from crond.model.messages import Answer, Heartbeat
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import FakeDaemon, Hang, WithFile, no, yes
 

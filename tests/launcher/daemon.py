@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from crond.launcher.config import Config
+from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, FrameReader, frame
 from crond.model.messages import (
     FACTS,
@@ -32,8 +33,6 @@ from crond.model.messages import (
     TablesComplete,
     TableText,
     attempt_key,
-    decode,
-    encode,
 )
 
 PACKAGE = str(Path(__file__).resolve().parents[2])

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from crond.launcher.config import Config
+from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, FrameReader, frame
 from crond.model.messages import (
     PIECE,
@@ -31,8 +32,6 @@ from crond.model.messages import (
     Restore,
     TableGone,
     TableText,
-    decode,
-    encode,
 )
 from tests.launcher.daemon import DEADLINE, Daemon, Wire, alive, files_config, until
 

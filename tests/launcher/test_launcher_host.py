@@ -14,18 +14,9 @@ from pathlib import Path
 import pytest
 
 from crond.launcher.config import Config
+from crond.model.codec import decode, encode
 from crond.model.frames import HEADER, frame
-from crond.model.messages import (
-    Answer,
-    Ask,
-    Exited,
-    Hello,
-    NotStarted,
-    TableRefused,
-    TableText,
-    decode,
-    encode,
-)
+from crond.model.messages import Answer, Ask, Exited, Hello, NotStarted, TableRefused, TableText
 from tests.launcher.daemon import DEADLINE, Daemon, Runner, alive, output_of, until
 
 pytestmark = [

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, FrameReader, frame
 from crond.model.messages import (
     Ack,
@@ -31,8 +32,6 @@ from crond.model.messages import (
     TableGone,
     TablesComplete,
     TableText,
-    decode,
-    encode,
 )
 from tests.launcher.daemon import DEADLINE, Daemon, Runner, alive, files_config, output_of, until
 

@@ -17,7 +17,8 @@ from crond.launcher.loop import Loop
 from crond.launcher.outlet import LIMIT, Outlet
 from crond.launcher.outputs import Outputs
 from crond.launcher.reaper import reap
-from crond.model.messages import Exited, Started, decode, encode
+from crond.model.codec import decode, encode
+from crond.model.messages import Exited, Started
 
 
 def attempt(key: str, pid: int) -> Attempt:

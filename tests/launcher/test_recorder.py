@@ -18,7 +18,8 @@ _STUB = """
 import json, os, socket, sys, time
 sys.path.insert(0, {package!r})
 from crond.model.frames import frame
-from crond.model.messages import Heartbeat, encode
+from crond.model.codec import encode
+from crond.model.messages import (Heartbeat)
 
 def main(config):
     told = json.loads(config)

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, FrameReader, frame
-from crond.model.messages import Answer, Ask, decode, encode
+from crond.model.messages import Answer, Ask
 from tests.launcher.daemon import Daemon, files_config, until
 
 pytestmark = pytest.mark.system

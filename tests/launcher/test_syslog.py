@@ -18,8 +18,9 @@ import pytest
 
 from crond.launcher.config import Config
 from crond.launcher.syslog import INFO, Syslog
+from crond.model.codec import encode
 from crond.model.frames import frame
-from crond.model.messages import Fetch, encode
+from crond.model.messages import Fetch
 from tests.launcher.daemon import DEADLINE, Daemon, Runner, alive, until
 
 pytestmark = [

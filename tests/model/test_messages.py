@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crond.model import messages
+from crond.model import codec
+from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, SMALL_FRAME
 from crond.model.messages import (
     EDITS,
@@ -47,8 +48,6 @@ from crond.model.messages import (
     TablesComplete,
     TableText,
     attempt_key,
-    decode,
-    encode,
     is_attempt_key,
     is_environment_name,
     is_token,
@@ -118,7 +117,7 @@ def test_what_is_encoded_comes_back(message: Any) -> None:
 
 def test_every_kind_has_a_check_per_field() -> None:
     """A field without a check would let a peer put anything into it."""
-    for shape, checks in messages._KINDS.values():
+    for shape, checks in codec._KINDS.values():
         assert len(shape.__slots__) == len(checks), shape  # type: ignore[attr-defined]
 
 
@@ -135,7 +134,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=12,
 )
-KINDS = st.sampled_from(sorted(messages._KINDS))
+KINDS = st.sampled_from(sorted(codec._KINDS))
 
 
 @given(st.binary(max_size=200))

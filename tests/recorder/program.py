@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, FrameReader, frame
-from crond.model.messages import Answer, Ask, Heartbeat, decode, encode
+from crond.model.messages import Answer, Ask, Heartbeat
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 30.0

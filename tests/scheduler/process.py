@@ -16,19 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, FrameReader, frame
-from crond.model.messages import (
-    PROTOCOL,
-    WISHES,
-    Answer,
-    Ask,
-    Hello,
-    Start,
-    TablesComplete,
-    TableText,
-    decode,
-    encode,
-)
+from crond.model.messages import PROTOCOL, WISHES, Answer, Ask, Hello, Start, TablesComplete, TableText
 
 PACKAGE = str(Path(__file__).resolve().parents[2])
 DEADLINE = 20.0

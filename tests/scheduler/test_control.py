@@ -11,8 +11,9 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from crond.model.codec import encode
 from crond.model.frames import SMALL_FRAME, frame
-from crond.model.messages import Ask, Exited, Start, Started, Stop, attempt_key, encode
+from crond.model.messages import Ask, Exited, Start, Started, Stop, attempt_key
 from tests.scheduler.process import DEADLINE, Scheduler, answers
 
 TABLE = "#: name=backup\n0 3 * * * backup --all\n#: name=books\n30 4 1 * * books\nbad line\n"

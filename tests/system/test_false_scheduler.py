@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from crond.launcher.config import Config
+from crond.model.codec import encode
 from crond.model.frames import LARGE_FRAME, frame
-from crond.model.messages import Ack, Ask, Exited, Forget, NotStarted, Start, Stop, TableText, encode
+from crond.model.messages import Ack, Ask, Exited, Forget, NotStarted, Start, Stop, TableText
 from tests.launcher.daemon import PACKAGE, Daemon, Wire
 from tests.system.daemon import host_folder, install
 from tests.system.ground import Ground, People
