@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -287,3 +288,26 @@ def test_a_backup_goes_through_no_link(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert (folder / "crontab.bak").read_bytes() == LINE
     assert (tmp_path / "target").read_text() == "precious"
     assert [path.name for path in folder.iterdir()] == ["crontab.bak"]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to lose to other users")
+@pytest.mark.parametrize("name", ["HOME", "XDG_CACHE_HOME"])
+def test_root_leaves_no_backup_in_the_home_of_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """With the HOME of who called sudo, a link there put that user's lines into cron.d, as a file of root's."""
+    (tmp_path / "cron.d").mkdir()
+    (tmp_path / "root").mkdir()
+    theirs = tmp_path / "theirs"
+    (theirs / ".cache").mkdir(parents=True)
+    for folder in (theirs, theirs / ".cache"):
+        (folder / "crontab").symlink_to(tmp_path / "cron.d")
+        os.chown(folder, 65534, 65534)
+    root = SimpleNamespace(pw_dir=str(tmp_path / "root"))
+    monkeypatch.setattr("crond.cli.backup.pwd", SimpleNamespace(getpwuid=lambda _uid: root))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "root"))
+    monkeypatch.setenv(name, str(theirs))
+    assert back_up(LINE, "ann") == str(tmp_path / "root/.cache/crontab/crontab.ann.bak")
+    assert os.listdir(tmp_path / "cron.d") == []
