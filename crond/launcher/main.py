@@ -72,6 +72,9 @@ VERSION = "0.1.0"
 _LAST_WORDS = 2.0
 #: Seconds that letters which wait at the end may take.
 _LAST_LETTERS = 5.0
+#: The group of no account. What has a letter or the server's password in hand has the account's uid and this
+#: group, for which the kernel lets the account's other programs, scheduler and recorder, not look into it.
+_APART = 65534
 
 
 class StartFailed(Exception):
@@ -220,7 +223,7 @@ class _Daemon:
         self._post = Post(
             config,
             _mail_rules(config),
-            identity=None if account is None else Identity(account.uid, account.gid, account.groups),
+            identity=None if account is None else Identity(account.uid, _APART, ()),
             loop=self._loop,
             log=self._log,
             outputs=self._outputs,

@@ -6,6 +6,7 @@ import os
 import pwd
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,12 @@ def box(folder: Path) -> Box:
     return Box(folder)
 
 
+def _named(name: str, parent: int) -> list[int]:
+    """Return the children of `parent` that are called `name`."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == name]
+
+
 def mailed(runner: Runner, wire: Wire, origin: object, entry: int = 0) -> str:
     """Run an entry to its end and wish its letter; return the attempt's key."""
     key = runner.start(runner.table(origin), entry)
@@ -180,6 +187,31 @@ class TestUsers:
         pids = [int(word) for word in box.part("hangs").read_text().split()]
         running.wait_for(running.errors, "3 s were too few for a letter of nobody")
         until(lambda: not any(alive(pid) for pid in pids))
+
+    def test_the_scheduler_cannot_look_into_letters(
+        self, folder: Path, host: Make, daemon: Begin, box: Box
+    ) -> None:
+        """Its account could take the output, and the password of the server, from who writes the letter."""
+        box.be("time.sleep(1000)")
+        tab = crontab(folder, "HOME=/", "* * * * * nobody head -c 300000 /dev/zero", name="crontab")
+        tab.chmod(0o644)
+        running = daemon(host(mail="sendmail", sendmail=box.path))
+        wire = running.wire()
+        mailed(Runner(wire), wire, tab)
+        until(lambda: _named("crond-mail", running.process.pid))
+        scheduler = pwd.getpwnam("daemon")
+        [feeder] = _named("crond-mail", running.process.pid)
+        assert os.stat(f"/proc/{feeder}").st_uid == scheduler.pw_uid
+        tried = subprocess.run(
+            [PYTHON, "-ISc", f"import os; os.readlink('/proc/{feeder}/fd/3')"],
+            user=scheduler.pw_uid,
+            group=scheduler.pw_gid,
+            extra_groups=(),
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert "PermissionError" in tried.stderr
 
     def test_output_goes_to_syslog(self, folder: Path, host: Make, daemon: Begin) -> None:
         """-s: each line as the job's process, and no mail."""
