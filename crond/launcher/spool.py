@@ -166,8 +166,11 @@ class Spool:
 
     def _chosen_host(self) -> bool:
         """True if the spool's .cron.hostname names this host, which then runs its user tables."""
+        path = os.path.join(self._config.spool, ".cron.hostname")
         try:
-            with open(os.path.join(self._config.spool, ".cron.hostname"), "rb") as chosen:
+            # O_NONBLOCK: a FIFO of that name must not stop the daemon.
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            with open(fd, "rb") as chosen:
                 return chosen.readline(1024).rstrip(b"\n") == os.fsencode(socket.gethostname())
         except OSError:
             return False

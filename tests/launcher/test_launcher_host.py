@@ -276,6 +276,12 @@ def test_background(folder: Path, host: Make, daemon: Begin) -> None:
         until(lambda: not alive(pid))
 
 
+def test_a_fifo_for_the_host_of_a_cluster(folder: Path, host: Make, daemon: Begin) -> None:
+    """The daemon waited for ever for somebody to write into it."""
+    os.mkfifo(folder / "spool" / ".cron.hostname")
+    daemon(host(cluster=True)).wire()
+
+
 def test_cluster(folder: Path, host: Make, daemon: Begin) -> None:
     """-c: users' tables only where the spool's .cron.hostname names this host."""
     write(folder / "spool" / "root", "* * * * * x")
