@@ -296,7 +296,7 @@ def test_a_backup_goes_through_no_link(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_root_leaves_no_backup_in_the_home_of_another(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    """With the HOME of who called sudo, a link there put that user's lines into cron.d, as a file of root's."""
+    """With the HOME of who called sudo, a link there put that user's lines into cron.d, as root."""
     (tmp_path / "cron.d").mkdir()
     (tmp_path / "root").mkdir()
     theirs = tmp_path / "theirs"
