@@ -21,9 +21,9 @@ HEAD = """\
 
 <!-- Written by docs/generate_checks.py from the table in crond/sense/rules.py. -->
 
-What [`crontabx check`](crontabx.md#check) finds, by code. An **error** is something that cron will not
-obey; a **warning** was surely not meant, or will surprise; a **note** is good to know. Errors make the exit
-status 1, with `--strict` warnings do, too; notes never count.
+What [`crontabx check`](crontabx.md#check) finds, by code. An **error** is something that cron, or for
+annotations crontabx, will not obey; a **warning** was surely not meant, or will surprise; a **note** is good
+to know. Errors make the exit status 1, with `--strict` warnings do, too; notes never count.
 
 `--ignore CODE` leaves a rule out; `syntax` and `newline-missing` cannot be ignored. Codes stay what they are
 in later versions, and new ones are added.

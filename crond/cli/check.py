@@ -198,7 +198,7 @@ def _show_findings(source: Source, findings: Iterable[Problem], *, err: bool) ->
     for problem in findings:
         for line in problem_lines(source, problem):
             click.echo(line, err=err, color=colour)
-    if source.table.errors and source.dialect == "debian":
+    if source.table.syntax_errors and source.dialect == "debian":
         click.echo(f"{source.shown}: with an error in it, Debian's rules ignore the whole file", err=err)
 
 

@@ -130,10 +130,17 @@ class Log:
         """
         if any(one.message == BAD_DELAY for one in problems):
             self.event("CRON", "ERROR", BAD_DELAY)
-        errors = [one for one in problems if one.severity == "error"]
+        errors = [one for one in problems if one.drops]
         if self._debian:
             self._debian_errors(table, label, errors)
-            return
+        else:
+            self._cronie_errors(table, errors)
+        of_annotations = [one for one in problems if one.severity == "error" and not one.drops]
+        for problem in of_annotations[:_ERRORS_SHOWN]:
+            place = f"{table.origin}, line {problem.line}, column {problem.column}"
+            self.event("CRON", printable(problem.message), place)
+
+    def _cronie_errors(self, table: TableText, errors: list[Problem]) -> None:
         for problem in errors[:_ERRORS_SHOWN]:
             if problem.hint == ONLY_PRIVILEGED:
                 self.event("CRON", "ERROR", ONLY_PRIVILEGED)

@@ -1,17 +1,29 @@
-"""Comments that begin with `#:`: which entry a block belongs to, and the words in it.
+"""Comments that begin with `#:`: the lines, the words in them, and what one block of them says.
 
-Only `name` has an effect so far; every other word is kept with its place, and is named as not acted upon,
-so that nobody believes in a retry that does not happen. Also knows the markers by which configuration
-managers name the line below them. Pure; called by `crond.model.crontab`.
+Owns the syntax: quoting, `key=value`, which keys may stand where. What the keys are is
+`crond.model.keys`'s business, what a block is for is `crond.model.scope`'s. Also knows the markers by which
+configuration managers name the line below them. Pure.
 """
 
 from __future__ import annotations
 
-import shlex
+import re
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+
+from crond.model.keys import KEYS, Key, Place, keys_for
+from crond.model.policy import Said
+from crond.model.problem import Problem, Report, did_you_mean
+from crond.model.values import YES_NO, BadValue, Rules
 
 _MARKERS = ("#Ansible: ", "# Puppet Name: ", "# SALT_CRON_IDENTIFIER:")
-_NAME_LENGTH = 64
+_ALONE = ("defaults", "pool", "job")
+_BLANKS = re.compile(r"[ \t\r]*")
+#: As a POSIX shell: a word is plain characters, quoted parts and escaped characters, next to each other.
+_PART = re.compile(r"""([^ \t\r'"\\]+)|'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\$`])')
+_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +35,22 @@ class Annotation:
     text: str
 
 
-class BadAnnotation(ValueError):
-    """A word that cannot be obeyed. `annotation` is the line that it stands in, `code` the rule's name."""
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of an annotation, without its quotes. `line` and `column` (from 1) are where it begins."""
 
-    def __init__(
-        self, annotation: Annotation, message: str, hint: str = "", *, code: str = "annotation-bad"
-    ) -> None:
-        super().__init__(message)
-        self.annotation = annotation
-        self.hint = hint
-        self.code = code
+    line: int
+    column: int
+    text: str
+    value_column: int  #: where what follows its first `=` begins
+
+
+class BadAnnotation(ValueError):
+    """A line that cannot be split into words; `column` (from 1) is where that shows."""
+
+    def __init__(self, column: int) -> None:
+        super().__init__("bad annotation: no closing quotation")
+        self.column = column
 
 
 def is_annotation(stripped: str) -> bool:
@@ -42,7 +60,7 @@ def is_annotation(stripped: str) -> bool:
 
 def stands_alone(annotation: Annotation) -> bool:
     """True for the three forms that belong to no entry: `#: defaults`, `#: pool` and `#: job NAME`."""
-    return annotation.text.split(maxsplit=1)[:1] in (["defaults"], ["pool"], ["job"])
+    return annotation.text.split(maxsplit=1)[:1] in ([word] for word in _ALONE)
 
 
 def marker_name(stripped: str) -> str | None:
@@ -53,34 +71,95 @@ def marker_name(stripped: str) -> str | None:
     return None
 
 
-def block_name(block: tuple[Annotation, ...]) -> tuple[str | None, list[BadAnnotation]]:
-    """Return the last `name=` in a block and what is wrong with its lines."""
-    name: str | None = None
-    problems: list[BadAnnotation] = []
-    for annotation in block:
-        try:
-            words = shlex.split(annotation.text, posix=True)
-        except ValueError as error:
-            problems.append(BadAnnotation(annotation, f"bad annotation: {error}".lower(), "close the quote"))
-            continue
-        for word in words:
-            key, mark, value = word.partition("=")
-            if key != "name":
-                text = f"{key!r} is not acted upon by this version"
-                problems.append(BadAnnotation(annotation, text, code="annotation-inert"))
-            elif not mark or not is_name(value):
-                hint = "letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit"
-                problems.append(BadAnnotation(annotation, f"bad name {value!r}", hint))
-            else:
-                name = value
-    return name, problems
+def words_of(annotation: Annotation) -> Iterator[Word]:
+    """Yield the words of a line, split as a POSIX shell does. Raises BadAnnotation."""
+    text = annotation.text
+    first = annotation.column + 2
+    at = _blanks(text, 0)
+    while at < len(text):
+        start = at
+        parts: list[str] = []
+        while (found := _PART.match(text, at)) is not None:
+            plain, single, double, escaped = found.groups()
+            parts.append(
+                _ESCAPED.sub(r"\1", double) if double is not None else plain or single or escaped or ""
+            )
+            at = found.end()
+        if at < len(text) and text[at] not in " \t\r":
+            raise BadAnnotation(first + at)
+        mark = text.find("=", start, at)
+        yield Word(annotation.line, first + start, "".join(parts), first + (mark + 1 if mark >= 0 else start))
+        at = _blanks(text, at)
 
 
-def is_name(text: str) -> bool:
-    """True if `text` may name a job."""
-    return (
-        0 < len(text) <= _NAME_LENGTH
-        and text.isascii()
-        and text[0].isalnum()
-        and all(c.isalnum() or c in "._-" for c in text)
-    )
+def _blanks(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return at if found is None else found.end()
+
+
+def read_words(words: Iterable[Word], place: Place, rules: Rules, report: Report) -> dict[str, Said]:
+    """Return what `words` say by key, and report what is wrong with them, or not obeyed by this version."""
+    layer: dict[str, Said] = {}
+    for word in words:
+        name, mark, text = word.text.partition("=")
+        key = KEYS.get(name)
+        if key is None:
+            hint = _near(name, place)
+            report(
+                _error(word.line, word.column, f"unknown key {_shown(name)}", hint, "annotation-unknown-key")
+            )
+        elif place not in key.places:
+            text = f"{name} cannot stand in #: {place}" + (" NAME" if place == "job" else "")
+            report(_error(word.line, word.column, text, "put it above its entry"))
+        else:
+            _read_key(key, word, text if mark else None, layer, rules, report)
+    return layer
+
+
+def _read_key(
+    key: Key, word: Word, text: str | None, layer: dict[str, Said], rules: Rules, report: Report
+) -> None:
+    try:
+        value = _value(key, text, rules)
+    except BadValue as error:
+        shown = "" if key.form.secret and text else f" {_shown(text or '')}"
+        reason = f"{error}; " if str(error) else ""
+        report(
+            _error(
+                word.line, word.value_column, f"bad {key.name}{shown}", f"{reason}it takes {key.form.words}"
+            )
+        )
+        return
+    before = layer.get(key.name)
+    if before is not None and key.form.many and isinstance(before.value, tuple) and isinstance(value, tuple):
+        value = before.value + value
+    elif before is not None:
+        message = f"{key.name} is said twice: the last one counts"
+        report(Problem(word.line, word.column, "warning", message, code="annotation-idle"))
+    layer[key.name] = Said(value, word.line, word.column)
+    if not key.acts:
+        message = f"{key.name!r} is not acted upon by this version"
+        report(Problem(word.line, word.column, "warning", message, code="annotation-inert"))
+
+
+def _value(key: Key, text: str | None, rules: Rules) -> Hashable | None:
+    """Return the value, None for one that clears. Raises BadValue."""
+    if text is None:
+        if key.form is YES_NO:
+            return True
+        raise BadValue(f"{key.name} needs a value")
+    return None if text == "none" else key.form.read(text, rules)
+
+
+def _error(line: int, column: int, message: str, hint: str, code: str = "annotation-bad") -> Problem:
+    return Problem(line, column, "error", message, hint, code)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+
+
+@lru_cache(maxsize=256)
+def _near(name: str, place: Place) -> str:
+    hint = did_you_mean(name.lower(), [key.name for key in keys_for(place)])
+    return hint or "the keys are in the reference of annotations"

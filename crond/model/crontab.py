@@ -1,32 +1,34 @@
 """A crontab: bytes become a Table of entries, settings and problems, and `str(table)` is the text again.
 
-The one reader of crontabs: launcher, scheduler and client parse with it, from the same bytes and seed,
-and so name the same entry by the same number. Knows cron's lines, dialects and limits; knows no file, no
-user and no clock. Never raises on any text: what is wrong with it is a Problem.
+The one reader of crontabs: launcher, scheduler and client parse with it, from the same bytes and seed, and so
+name the same entry by the same number. Knows cron's lines, dialects and limits; what annotations mean is
+`crond.model.scope`'s. Knows no file, no user and no clock. Never raises on any text: what is wrong with it is
+a Problem.
 """
 
 from __future__ import annotations
 
 import random
 import re
+import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Any
 
-from crond.model.annotations import (
-    Annotation,
-    block_name,
-    is_annotation,
-    marker_name,
-    stands_alone,
-)
+from crond.model.annotations import Annotation, is_annotation, marker_name, stands_alone
 from crond.model.assignment import parse_assignment
 from crond.model.entry import Entry
-from crond.model.fields import KINDS, BadField, Dialect, Draw, Field, parse_field
-from crond.model.schedule import EVERY_MINUTE, NICKNAMES, Cron, Schedule, cron_of
-from crond.model.specials import BadSpecial, parse_special
+from crond.model.fields import KINDS, BadField, Dialect, Field, parse_field
+from crond.model.policy import PLAIN, Layer, Policy
+from crond.model.problem import Problem, Severity
+from crond.model.schedule import NICKNAMES, After, Cron, Schedule, cron_of
+from crond.model.scope import Scope
+from crond.model.specials import ALONE, BadSpecial, parse_special
+from crond.model.values import Rules
+
+__all__ = ["BAD_DELAY", "ONLY_PRIVILEGED", "Problem", "Severity", "Table", "parse_crontab"]
 
 #: An attribute of an enum takes longer to find than a name, and each line asks many times.
 _CRONIE, _DEBIAN = Dialect.CRONIE, Dialect.DEBIAN
@@ -45,37 +47,22 @@ _GARBAGE_LIMIT = 32768
 #: Not cron's: a file of nothing but bad lines would keep the daemon from everybody else's for a minute.
 _ERROR_LIMIT = 10000
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 #: Messages and hints that cron's log has lines of its own for.
 BAD_DELAY = "bad value of RANDOM_DELAY"
 ONLY_PRIVILEGED = "Only privileged user can disable logging"
 
-Severity = Literal["error", "warning", "note"]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with a text, and where. `line` and `column` count from 1, in characters.
-
-    The `message` of an error is cron's own word for it; `hint` says what to do about it, if we know. `code`
-    names the rule that was broken, for scripts; docs/reference/checks.md has them all.
-    """
-
-    line: int
-    column: int
-    severity: Severity
-    message: str
-    hint: str = ""
-    code: str = "syntax"
-
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A parsed crontab. `environment` is what its settings come to at its end."""
+    """A parsed crontab. `environment` is what its settings come to at its end; `pools` are slots by name."""
 
     text: bytes
     entries: tuple[Entry, ...]
     environment: Mapping[str, str]
     problems: tuple[Problem, ...]
+    pools: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.text.decode("utf-8", "surrogateescape")
@@ -85,8 +72,13 @@ class Table:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """The problems for which crontab(1) would refuse the file."""
+        """The problems for which crontab(1) would refuse the file, those of annotations among them."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def syntax_errors(self) -> tuple[Problem, ...]:
+        """Cron's own errors: what stands there is left out."""
+        return tuple(problem for problem in self.problems if problem.drops)
 
 
 class _BadLine(Exception):
@@ -105,17 +97,20 @@ def parse_crontab(
     extensions: bool = False,
     seed: int = 0,
     random_delay: str = "",
+    defaults: Layer = _NOTHING,
 ) -> Table:
     """Parse a crontab.
 
-    `system`: the lines have a user column. `privileged`: it is root's own, so that a leading `-` is
-    allowed. `dialect`: "cronie" or "debian". `extensions`: also `@every`, `@every_minute` and `@at`, the day
-    rules `L`, `15W`, `fri#2` ..., `-q` and `-s` before a command under cronie's rules, and messages about
-    annotations; without them it is cron and nothing else. `seed` feeds the draw of `~`: the same seed and
-    text give the same table. `random_delay` is cronie's RANDOM_DELAY where the crontab does not set it.
+    `system`: the lines have a user column. `privileged`: it is root's own, so that a leading `-` is allowed.
+    `dialect`: "cronie" or "debian". `extensions`: also `@every`, `@every_minute`, `@at` and `@after`, the day
+    rules `L`, `15W`, `fri#2` ..., `-q` and `-s` before a command under cronie's rules, and annotations;
+    without them it is cron and nothing else. `seed` feeds the draw of `~`: the same seed and text give the
+    same table. `random_delay` is cronie's RANDOM_DELAY where the crontab does not set it. `defaults` is what
+    the host says of every entry, the weakest of all that annotations say.
 
     A line in error is left out and the others stay, as in cronie; a broken limit, and under Debian's rules
-    any error, empties the whole table. Raises ValueError only for an unknown dialect.
+    any error, empties the whole table. An error of an annotation leaves out what it says, and no entry.
+    Raises ValueError only for an unknown dialect.
     """
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
     return _Reader(
@@ -126,6 +121,7 @@ def parse_crontab(
         extensions=extensions,
         seed=seed,
         random_delay=random_delay,
+        defaults=defaults,
     ).table()
 
 
@@ -142,6 +138,7 @@ class _Reader:
         extensions: bool,
         seed: int,
         random_delay: str,
+        defaults: Layer,
     ) -> None:
         self._data = data
         self._system = system
@@ -149,7 +146,7 @@ class _Reader:
         self._dialect = dialect
         self._extensions = extensions
         self._default_delay = random_delay
-        self._draw: Draw = random.Random(seed).randint
+        self._draw = random.Random(seed).randint
         self._entries: list[Entry] = []
         self._assignments = 0
         self._garbage = 0
@@ -157,6 +154,8 @@ class _Reader:
         self._environment: dict[str, str] = {}
         self._shared: Mapping[str, str] = MappingProxyType({})
         self._problems: list[Problem] = []
+        rules = Rules(dialect, self._draw, root=system or privileged)
+        self._scope = Scope(rules, defaults, self._problems.append)
         self._block: list[Annotation] = []
         self._marker: str | None = None
         self._refused: set[str] = set()
@@ -171,11 +170,17 @@ class _Reader:
             if self._refused:
                 break  # reading on would cost all users the time that a huge file takes
         self._drop_block()
+        if self._extensions:
+            self._scope.settle(self._entries)
         problems = tuple(sorted(self._problems, key=lambda problem: (problem.line, problem.column)))
-        table = Table(self._data, tuple(self._entries), MappingProxyType(self._environment), problems)
-        if self._refused or (self._dialect is _DEBIAN and table.errors):
-            return Table(self._data, (), table.environment, problems)
-        return table
+        ignored = self._refused or (self._dialect is _DEBIAN and any(one.drops for one in problems))
+        return Table(
+            self._data,
+            () if ignored else tuple(self._entries),
+            MappingProxyType(self._environment),
+            problems,
+            MappingProxyType(self._scope.pools),
+        )
 
     def _read(self, number: int, line: str) -> None:
         if self._dialect is _DEBIAN and number > _DEBIAN_LINE_LIMIT:
@@ -206,15 +211,16 @@ class _Reader:
     def _comment(self, number: int, column: int, stripped: str) -> None:
         self._garbage += column + len(stripped)
         self._limit(number, self._garbage, _GARBAGE_LIMIT, "too many garbage characters")
-        if is_annotation(stripped):
-            annotation = Annotation(number, column, stripped[2:])
-            if not self._extensions or not stands_alone(annotation):
-                self._block.append(annotation)
-                return
-            text = "this form of annotation is not acted upon by this version"
-            self._warn(number, column, text, code="annotation-inert")
+        if not is_annotation(stripped):
+            self._drop_block()
+            self._marker = marker_name(stripped)
+            return
+        annotation = Annotation(number, column, stripped[2:])
+        if not self._extensions or not stands_alone(annotation):
+            self._block.append(annotation)
+            return
         self._drop_block()
-        self._marker = marker_name(stripped)
+        self._scope.declare(annotation)
 
     def _assign(self, number: int, name: str, value: str) -> None:
         self._assignments += 1
@@ -236,17 +242,20 @@ class _Reader:
         if self._system:
             user, at = self._user(line, at)
         options, at = self._options(line, at)
-        name = self._name()
+        raw = self._command(line, at)
+        # Last: what comes before it may refuse the line, and with it the block.
+        block, name, policy = self._annotated(schedule)
         return Entry(
             line=number,
             column=column,
-            schedule=schedule,
-            raw=self._command(line, at),
+            schedule=policy.schedule or schedule,
+            raw=raw,
             environment=self._shared,
             dialect=self._dialect,
             user=user,
             name=name,
-            annotations=tuple(self._take_block()),
+            annotations=block,
+            policy=policy,
             timezone=self._timezone(),
             random_delay=self._random_delay(number),
             mail_when_failed="-n" in options,
@@ -282,9 +291,7 @@ class _Reader:
 
     def _special(self, line: str, at: int) -> tuple[Schedule, int]:
         word, end = _word(line, at)
-        nickname = NICKNAMES.get(word)
-        if nickname is None and self._extensions and word == str(EVERY_MINUTE):
-            nickname = EVERY_MINUTE
+        nickname = (ALONE if self._extensions else NICKNAMES).get(word)
         if nickname is not None:
             return nickname, _skip(line, end)
         if not self._extensions:
@@ -344,14 +351,18 @@ class _Reader:
             return 0
         return delay
 
-    def _name(self) -> str | None:
-        if not self._extensions or not self._block:
-            return self._marker if self._extensions else None
-        name, problems = block_name(tuple(self._block))
-        for problem in problems:
-            place = problem.annotation
-            self._warn(place.line, place.column, str(problem), problem.hint, code=problem.code)
-        return name or self._marker
+    def _annotated(self, schedule: Schedule) -> tuple[tuple[Annotation, ...], str | None, Policy]:
+        """Return the block above an entry, and the name and the policy that the entry has by it."""
+        marker, block = self._marker, tuple(self._take_block())
+        if not self._extensions:
+            return block, None, PLAIN
+        if marker is not None and block:
+            text = "what made this entry may write it anew without this annotation"
+            hint = f"say it elsewhere: #: job {shlex.quote(marker)} ..."
+            self._warn(block[0].line, block[0].column, text, hint, code="annotation-managed")
+        held = isinstance(schedule, After)
+        name, policy = self._scope.entry(len(self._entries), block, marker, held=held)
+        return block, name, policy
 
     def _take_block(self) -> list[Annotation]:
         block, self._block, self._marker = self._block, [], None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from crond.model.annotations import Annotation
 from crond.model.fields import Dialect
+from crond.model.policy import PLAIN, Policy
 from crond.model.schedule import Cron, Schedule
 
 _NOTHING: frozenset[int] = frozenset()
@@ -23,11 +24,11 @@ DEFAULT_PATH = {Dialect.CRONIE: "/usr/bin:/bin:/usr/sbin:/sbin", Dialect.DEBIAN:
 class Entry:
     """One scheduled line.
 
-    `line` and `column` count from 1. `raw` is the command as written, with its `%`. `environment` holds
-    the assignments that stand above it in the same file. `user` is the user column of a system crontab,
-    else None. `timezone` is CRON_TZ (None: the daemon's zone); `random_delay` is RANDOM_DELAY in minutes,
-    before it is scaled. Texts that were not UTF-8 carry surrogate escapes: `os.fsencode` gives back the
-    bytes.
+    `line` and `column` count from 1. `raw` is the command as written, with its `%`. `environment` holds the
+    assignments that stand above it in the same file. `schedule` is that of `schedule=` where it has one.
+    `user` is the user column of a system crontab, else None. `timezone` is CRON_TZ (None: the daemon's zone);
+    `random_delay` is RANDOM_DELAY in minutes, before it is scaled. Texts that were not UTF-8 carry surrogate
+    escapes: `os.fsencode` gives back the bytes.
     """
 
     line: int
@@ -39,6 +40,7 @@ class Entry:
     user: str | None = None
     name: str | None = None  #: `#: name=`, else a configuration manager's marker
     annotations: tuple[Annotation, ...] = ()
+    policy: Policy = PLAIN  #: what its annotations say
     timezone: str | None = None
     random_delay: int = 0
     mail_when_failed: bool = False  #: cronie's `-n`: mail only if it fails

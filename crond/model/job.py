@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
 
-from crond.model.annotations import is_name
 from crond.model.crontab import Table
 from crond.model.entry import Entry
+from crond.model.values import is_name
 
 _NOT_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 

@@ -1,4 +1,4 @@
-"""When an entry is due: five sets of cron, a period, one moment, or the start of the machine.
+"""When an entry is due: five sets of cron, a period, one moment, the start of the machine, or after others.
 
 Times here are *local minutes*: minutes since 1970-01-01 00:00 as a wall clock counts them. Which UTC
 moment a local minute is, and what a jump of the clock does to it, is `crond.core`'s business. Pure;
@@ -171,7 +171,17 @@ class Reboot:
         return self.text
 
 
-Schedule = Cron | Every | At | Reboot
+@dataclass(frozen=True, slots=True)
+class After:
+    """Has no instants of its own: due when the jobs that it depends on have ended."""
+
+    text: str = field(default="@after", compare=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Schedule = Cron | Every | At | Reboot | After
 
 
 def cron_of(fields: tuple[Field, ...], text: str) -> Cron:

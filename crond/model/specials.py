@@ -1,7 +1,8 @@
-"""What may stand in place of the five fields beyond cron: `@every PERIOD` and `@at TIME`.
+"""What may stand in place of the five fields beyond cron: `@every PERIOD`, `@at TIME` and `@after`.
 
 A crontab that uses them is read by crontabx alone, so they count only where extensions are asked for. Also
-owns the way a duration is written. Pure; called by `crond.model.crontab`.
+owns the way a duration is written, and a schedule that stands by itself. Pure; called by
+`crond.model.crontab` and `crond.model.values`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from crond.model.schedule import At, Every
+from crond.model.fields import KINDS, BadField, Dialect, Draw, parse_field
+from crond.model.schedule import EVERY_MINUTE, NICKNAMES, After, At, Every, Schedule, cron_of
 
+#: What needs no argument.
+ALONE: dict[str, Schedule] = {**NICKNAMES, str(EVERY_MINUTE): EVERY_MINUTE, "@after": After()}
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s?)?", re.ASCII)
 
@@ -33,6 +37,24 @@ def parse_special(word: str, argument: str) -> Every | At:
             raise BadSpecial("@at takes an ISO 8601 time, such as 2026-11-29T07:00") from None
         return At(moment, f"{word} {argument}")
     raise BadSpecial
+
+
+def parse_schedule(text: str, *, dialect: Dialect, draw: Draw) -> Schedule:
+    """Return the schedule that `text` says, cron's fields among others. Raises BadSpecial."""
+    words = text.split()
+    if words and words[0].startswith("@"):
+        known = ALONE.get(words[0]) if len(words) == 1 else None
+        return parse_special(words[0], " ".join(words[1:])) if known is None else known
+    if len(words) != len(KINDS):
+        raise BadSpecial(f"cron has five fields, not {len(words)}; quotes keep them together")
+    try:
+        fields = tuple(
+            parse_field(word, kind, dialect=dialect, extensions=True, draw=draw)
+            for word, kind in zip(words, KINDS, strict=True)
+        )
+    except BadField as error:
+        raise BadSpecial(": ".join(filter(None, (str(error), error.hint)))) from None
+    return cron_of(fields, " ".join(words))
 
 
 def parse_duration(text: str) -> int | None:

@@ -1,7 +1,7 @@
 """A schedule in words: when it is due, and what of it is cron's and not what one expects.
 
 Made from the sets that were parsed, never from the text, so that two ways to write one schedule read alike
-and what is said is what will happen. Pure; called by the client's `explain`.
+and what is said is what will happen. Pure; called by the client's `explain` and `check`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from crond.model.progression import Progression, progression_of, spans_of
-from crond.model.schedule import At, Cron, Every, Reboot, Schedule
+from crond.model.schedule import After, At, Cron, Every, Reboot, Schedule
 
 _MONTHS = calendar.month_name
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -36,6 +36,8 @@ def words_of(schedule: Schedule) -> str:
     match schedule:
         case Reboot():
             return "Once after each start of the machine, when the daemon comes up."
+        case After():
+            return "When the jobs that it depends on have ended."
         case Every(seconds=seconds):
             return f"Every {_period(seconds)}, at the multiples of it since 1970-01-01 00:00 UTC."
         case At(moment=moment):
@@ -100,7 +102,7 @@ def _times(cron: Cron) -> tuple[str, bool]:
     if steps is not None and len(times) >= 3:
         return _regular(steps, len(times))
     if len(times) <= _MOST_TIMES:
-        return f"at {_joined([_clock(time) for time in times])}", False
+        return f"at {joined([_clock(time) for time in times])}", False
     text = f"{_minutes(sorted(cron.minute))} of {_hours(sorted(cron.hour))}"
     return text, len(cron.hour) == 24
 
@@ -143,13 +145,19 @@ def _step(minutes: int) -> str:
     return "hour" if minutes == 60 else f"{minutes // 60} hours"
 
 
-def _period(seconds: int) -> str:
+def span(seconds: int) -> str:
+    """Return a length of time in words: `1 hour and 30 minutes`."""
     parts = []
     for name, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
         count, seconds = divmod(seconds, size)
         if count:
             parts.append(f"{count} {name}{'' if count == 1 else 's'}")
-    return _joined(parts).removeprefix("1 ") if len(parts) == 1 else _joined(parts)
+    return joined(parts) if parts else "0 seconds"
+
+
+def _period(seconds: int) -> str:
+    words = span(seconds)
+    return words if " and " in words else words.removeprefix("1 ")
 
 
 # --- days and months ---------------------------------------------------------------------------------
@@ -158,13 +166,13 @@ def _period(seconds: int) -> str:
 def _days(cron: Cron) -> str:
     match days_of(cron):
         case Days.MONTH:
-            return f"on {_joined(_of_month(cron))}"
+            return f"on {joined(_of_month(cron))}"
         case Days.WEEK:
-            return f"on {_joined(_of_week(cron))}"
+            return f"on {joined(_of_week(cron))}"
         case Days.BOTH:
-            return f"on {_joined(_of_month(cron))}, but only if that is {_joined(_of_week(cron), 'or')}"
+            return f"on {joined(_of_month(cron))}, but only if that is {joined(_of_week(cron), 'or')}"
         case Days.EITHER:
-            return f"on {_joined(_of_month(cron))}, and also on {_joined(_of_week(cron))}"
+            return f"on {joined(_of_month(cron))}, and also on {joined(_of_week(cron))}"
         case _:
             return ""
 
@@ -221,7 +229,7 @@ def _months(cron: Cron) -> str:
             found.append(f"{_MONTHS[first]} to {_MONTHS[last]}")
         else:
             found += [_MONTHS[month] for month in range(first, last + 1)]
-    return f"in {_joined(found)}"
+    return f"in {joined(found)}"
 
 
 def _ordinal(number: int) -> str:
@@ -236,9 +244,10 @@ def _listed(values: list[int]) -> str:
         found += (
             [f"{first} to {last}"] if last - first >= 2 else [str(value) for value in range(first, last + 1)]
         )
-    return _joined(found)
+    return joined(found)
 
 
-def _joined(words: Sequence[str], last: str = "and") -> str:
+def joined(words: Sequence[str], last: str = "and") -> str:
+    """Return `words` as one does in a sentence: `a, b and c`."""
     *head, tail = words
     return f"{', '.join(head)} {last} {tail}" if head else tail

@@ -22,8 +22,8 @@ _ONLY_CRONIE = ("CRON_TZ", "RANDOM_DELAY")
 def dialect_findings(scene: Scene) -> Iterator[Problem]:
     """Yield where the other dialect would do something else with the crontab of `scene`."""
     their = CALLED[OTHER[scene.dialect]]
-    failing = {problem.line: problem for problem in scene.table.errors}
-    theirs = {problem.line: problem for problem in scene.other.errors}
+    failing = {problem.line: problem for problem in scene.table.syntax_errors}
+    theirs = {problem.line: problem for problem in scene.other.syntax_errors}
     for line in sorted(theirs.keys() - failing.keys()):
         whole = ", and with it the whole file" if OTHER[scene.dialect] is Dialect.DEBIAN else ""
         text = f"{their} refuses this line ({theirs[line].message}){whole}"

@@ -130,10 +130,10 @@ class Scene:
         return next((f"{f}/{name}" for f in folders if self.host.is_program(f"{f}/{name}")), None)
 
     def _entries_of(self, table: Table, dialect: Dialect) -> tuple[Entry, ...]:
-        if dialect is Dialect.CRONIE or not table.errors:
+        if dialect is Dialect.CRONIE or not table.syntax_errors:
             return table.entries
         lines = list(self.lines)
-        for problem in table.errors:
+        for problem in table.syntax_errors:
             if problem.line <= len(lines):
                 lines[problem.line - 1] = ""
         text = "\n".join(lines).encode("utf-8", "surrogateescape")

@@ -25,6 +25,7 @@ PIECES = (
     *(b"RANDOM_DELAY=1441", b'""=', b"-n ", b"-q ", b"-* ", b"- ", b"root ", b"nobody\t", b"\\%", b"%%"),
     *(b"date +%F", b"\xff\xfe", b"\xc3\xa9", b"\xe2\x80\xa8", b"a" * 999),
     *(b"#: name=x", b"#: retries=3 timeout=", b"#:", b"#Ansible: y", b"# Puppet Name: z"),
+    *(b"#: defaults retries=3 ", b"#: job x depends_on=x,", b"#: pool p=", b"#: schedule=@after pool='"),
 )  # fmt: skip
 
 

@@ -262,6 +262,21 @@ def test_bad_lines_as_debian_logs_them(folder: Path, host: Make, daemon: Begin, 
     assert not [text for text in receiver.texts() if "RANDOM_DELAY" in text or "user games" in text]
 
 
+@pytest.mark.parametrize("dialect", ["cronie", "debian"])
+def test_an_error_of_an_annotation_is_logged(
+    dialect: str, folder: Path, host: Make, daemon: Begin, receiver: Receiver
+) -> None:
+    """In no cron's words, since no cron reads it, with its column; the file is obeyed."""
+    write(folder / "spool" / "daemon", "#: retires=3\n* * * * * a\n", user="daemon")
+    write(folder / "spool" / "games", "61 * * * * x\n", user="games")
+    daemon(host(syslog=receiver.path, dialect=dialect)).wire()
+    line = f"(CRON) unknown key 'retires' ({folder}/spool/daemon, line 1, column 4)"
+    assert receiver.wait_for(line)[3] == line
+    last = {"cronie": "(CRON) bad minute", "debian": "(games) ERROR (Syntax error"}[dialect]
+    assert receiver.wait_for(last)
+    assert not [text for text in receiver.texts() if "(daemon) ERROR" in text]
+
+
 def test_refused_files_as_debian_logs_them(
     folder: Path, host: Make, daemon: Begin, receiver: Receiver
 ) -> None:

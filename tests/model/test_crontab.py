@@ -393,7 +393,7 @@ def test_a_block_belongs_to_the_entry_below_it() -> None:
     first, second = table.entries
     assert (first.name, [one.text for one in first.annotations]) == ("b", [" name=a", " name=b"])
     assert (second.name, second.annotations) == (None, ())
-    assert not table.problems
+    assert messages(table, "warning") == [(2, 6, "name is said twice: the last one counts")]
 
 
 @pytest.mark.parametrize("between", ["", "# c", "#* * * * * off", "A=b", "bad line"])
@@ -415,22 +415,21 @@ def test_annotations_mean_nothing_to_plain_cron() -> None:
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
-        ("#: retries=2", "'retries' is not acted upon by this version"),
         ("#: name", "bad name ''"),
         ("#: name=", "bad name ''"),
         ("#: name=-x", "bad name '-x'"),
         ("#: name=a/b", "bad name 'a/b'"),
         ("#: name=" + "a" * 65, f"bad name '{'a' * 65}'"),
         ("#: name='a", "bad annotation: no closing quotation"),
-        ("#: defaults retries=2", "this form of annotation is not acted upon by this version"),
-        ("#: job x name=y", "this form of annotation is not acted upon by this version"),
     ],
 )
-def test_annotations_that_are_not_obeyed_are_named(annotation: str, message: str) -> None:
-    """Nobody shall believe in a retry that does not happen; the entry runs all the same."""
-    table = parse_crontab(f"{annotation}\n* * * * * c\n", extensions=True)
-    assert messages(table, "warning") == [(1, 1, message)]
-    assert len(table.entries) == 1
+def test_an_annotation_in_error_keeps_its_entry(annotation: str, message: str) -> None:
+    """It is told as an error, and what cron would run is run all the same."""
+    for dialect in ("cronie", "debian"):
+        table = parse_crontab(f"{annotation}\n* * * * * c\n", extensions=True, dialect=dialect)
+        assert [one.message for one in table.errors] == [message]
+        assert not table.syntax_errors
+        assert len(table.entries) == 1
 
 
 @pytest.mark.parametrize(

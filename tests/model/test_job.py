@@ -5,16 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crond.model.annotations import is_name
 from crond.model.crontab import parse_crontab
 from crond.model.job import jobs_of
+from crond.model.values import is_name
 
 
 def names(
     text: str, *, system: bool = False, origin: str = "tab", taken: frozenset[str] = frozenset()
 ) -> list[str]:
     table = parse_crontab(text, extensions=True, system=system)
-    assert not table.errors
+    assert not table.syntax_errors
     jobs = jobs_of(table, owner="me", uid=7, origin=origin, version=3, taken=taken)
     assert [job.id for job in jobs] == [f"me/{job.name}" for job in jobs]
     assert [(job.uid, job.version, job.index) for job in jobs] == [(7, 3, n) for n in range(len(jobs))]

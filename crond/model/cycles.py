@@ -1,0 +1,97 @@
+"""Cycles among names that need each other: which there are, each by a shortest way around.
+
+Knows names and arrows only. Pure; called by `crond.model.relations`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+
+#: Arrows that are looked at for the shortest way around; what was found by then is told.
+_ARROWS = 1_000_000
+
+Graph = Mapping[str, Sequence[str]]
+
+
+def cycles_in(graph: Graph) -> Iterator[tuple[str, ...]]:
+    """Yield one cycle for each group of names that all need each other, along the arrows.
+
+    `graph` maps a name to those that it points at; names that are no key of it are left out. The cycle is a
+    shortest one of its group, and begins with the name of the group that comes first in `graph`, if it can.
+    """
+    order = {name: number for number, name in enumerate(graph)}
+    for group in _groups(graph):
+        members = sorted(group, key=order.__getitem__)
+        if len(members) > 1 or members[0] in graph[members[0]]:
+            inside = set(members)
+            yield _shortest({name: [one for one in graph[name] if one in inside] for name in members})
+
+
+def _groups(graph: Graph) -> Iterator[list[str]]:
+    """Yield the strongly connected components (Tarjan's algorithm, without recursion)."""
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    open_names: set[str] = set()
+    for root in graph:
+        if root in number:
+            continue
+        walk: list[tuple[str, Iterator[str]]] = [(root, iter(graph[root]))]
+        number[root] = low[root] = len(number)
+        stack.append(root)
+        open_names.add(root)
+        while walk:
+            name, rest = walk[-1]
+            for other in rest:
+                if other not in graph:
+                    continue
+                if other not in number:
+                    number[other] = low[other] = len(number)
+                    stack.append(other)
+                    open_names.add(other)
+                    walk.append((other, iter(graph[other])))
+                    break
+                if other in open_names:
+                    low[name] = min(low[name], number[other])
+            else:
+                walk.pop()
+                if walk:
+                    low[walk[-1][0]] = min(low[walk[-1][0]], low[name])
+                if low[name] == number[name]:
+                    group = [stack.pop()]
+                    while group[-1] != name:
+                        group.append(stack.pop())
+                    open_names.difference_update(group)
+                    yield group
+
+
+def _shortest(graph: Mapping[str, list[str]]) -> tuple[str, ...]:
+    """Return a shortest cycle of a graph in which each name reaches each other."""
+    best: tuple[str, ...] = ()
+    arrows = 0
+    for start in graph:
+        before: dict[str, str] = {}
+        queue = deque([(start, 1)])
+        while queue and arrows < _ARROWS:
+            name, length = queue.popleft()
+            if best and length >= len(best):
+                break
+            arrows += len(graph[name])
+            if start in graph[name]:
+                best = _way(before, start, name)
+                break
+            for other in graph[name]:
+                if other not in before:
+                    before[other] = name
+                    queue.append((other, length + 1))
+        if len(best) == 1 or (best and arrows >= _ARROWS):
+            break
+    return best
+
+
+def _way(before: Mapping[str, str], start: str, last: str) -> tuple[str, ...]:
+    way = [last]
+    while way[-1] != start:
+        way.append(before[way[-1]])
+    return tuple(reversed(way))

@@ -1,0 +1,27 @@
+"""A parent of a job, as `depends_on` names it, and which of its ends counts as success.
+
+Pure; made by `crond.model.values`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_WANTS = {"failed": " (if it failed)", "done": " (however it ended)"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One parent. `job` is NAME or, for root, OWNER/NAME; `want` is what counts as success: success, failed,
+    done or exit, the last with `exit_code`.
+    """
+
+    job: str
+    want: str = "success"
+    exit_code: int | None = None
+
+    def words(self) -> str:
+        """Return it in words."""
+        if self.want == "exit":
+            return f"{self.job} (if it exited with {self.exit_code})"
+        return self.job + _WANTS.get(self.want, "")

@@ -1,0 +1,130 @@
+"""What annotations of one crontab must be among themselves: names, parents, pools, keys that need others.
+
+Judges what was read and changes nothing. What other crontabs of the same owner say is not known here, so that
+a name that is not in this one is a warning. Pure; called by `crond.model.scope`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from crond.model.cycles import cycles_in
+from crond.model.entry import Entry
+from crond.model.keys import KEYS
+from crond.model.policy import PLAIN, Layer, Said
+from crond.model.problem import Problem, Report, did_you_mean
+from crond.model.schedule import After
+
+_PATH_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An entry and what its own annotations say, `#: job` included. `number` counts from 0."""
+
+    number: int
+    entry: Entry
+    said: Layer
+
+    @property
+    def name(self) -> str | None:
+        return self.entry.name
+
+    def place(self, key: str) -> tuple[int, int]:
+        """Return line and column of `key`, of the entry itself where its annotations do not have it."""
+        said = self.said.get(key, Said(None))
+        return (said.line, said.column) if said.line else (self.entry.line, self.entry.column)
+
+
+def check_relations(members: list[Member], pools: Mapping[str, int], report: Report) -> None:
+    """Report what does not fit together."""
+    first: dict[str, Member] = {}
+    for member in members:
+        if member.name is None:
+            continue
+        if member.name not in first:
+            first[member.name] = member
+        elif "name" in member.said:
+            text = f"{member.name!r} is already the name of line {first[member.name].entry.line}"
+            report(
+                _found(member, "name", text, "a name belongs to one job", "annotation-name-twice", error=True)
+            )
+    for member in members:
+        for problem in (*_needs(member), *_times(member), *_pool(member, pools), *_parents(member, first)):
+            report(problem)
+    _cycles(first, report)
+
+
+def _needs(member: Member) -> Iterator[Problem]:
+    """Keys that have no effect without another one, and one that makes no sense without."""
+    policy = member.entry.policy
+    for name in member.said:
+        needed = KEYS[name].needs
+        if (
+            needed
+            and getattr(policy, name) != getattr(PLAIN, name)
+            and getattr(policy, needed) == getattr(PLAIN, needed)
+        ):
+            text = f"{name} has no effect without {needed}="
+            yield _found(member, name, text, "", "annotation-idle")
+
+
+def _times(member: Member) -> Iterator[Problem]:
+    policy = member.entry.policy
+    if isinstance(member.entry.schedule, After) and not policy.depends_on:
+        text, hint = "@after needs depends_on=: after which jobs?", "it is never due"
+        yield _found(member, "schedule", text, hint, "annotation-conflict", error=True)
+    elif isinstance(member.entry.schedule, After):
+        text = "'@after' is not acted upon by this version: the entry is never due"
+        yield _found(member, "schedule", text, "", "annotation-inert")
+    begin, end = policy.starts_at, policy.expires_at
+    if begin and end and (begin.tzinfo is None) is (end.tzinfo is None) and end <= begin:
+        text = "expires_at is not after starts_at"
+        yield _found(member, "expires_at", text, "it is never due", "annotation-conflict", error=True)
+    both = sorted(set(policy.success_codes) & set(policy.skip_codes))
+    if both and "skip_codes" in member.said:
+        text = f"exit status {both[0]} is in success_codes, too: it counts as success"
+        yield _found(member, "skip_codes", text, "", "annotation-idle")
+
+
+def _pool(member: Member, pools: Mapping[str, int]) -> Iterator[Problem]:
+    policy = member.entry.policy
+    if policy.pool is None or not {"pool", "pool_slots"} & member.said.keys():
+        return
+    if policy.pool not in pools:
+        hint = did_you_mean(policy.pool, list(pools)) or "#: pool NAME=SLOTS, or a pool of the host"
+        text = f"no pool of this crontab is called {policy.pool!r}"
+        yield _found(member, "pool", text, hint, "annotation-elsewhere")
+    elif policy.pool_slots > pools[policy.pool]:
+        size = pools[policy.pool]
+        text = f"{policy.pool_slots} slots of {policy.pool!r} are never free: the pool has {size}"
+        yield _found(member, "pool_slots", text, "", "annotation-conflict", error=True)
+
+
+def _parents(member: Member, named: Mapping[str, Member]) -> Iterator[Problem]:
+    for parent in member.entry.policy.depends_on:
+        if parent.job not in named and "/" not in parent.job:
+            hint = did_you_mean(parent.job, list(named)) or "it may be in another crontab of yours"
+            text = f"no entry of this crontab is called {parent.job!r}"
+            yield _found(member, "depends_on", text, hint, "annotation-elsewhere")
+
+
+def _cycles(named: Mapping[str, Member], report: Report) -> None:
+    graph = {
+        name: [parent.job for parent in member.entry.policy.depends_on] for name, member in named.items()
+    }
+    for path in cycles_in(graph):
+        shown = (
+            path
+            if len(path) <= _PATH_SHOWN
+            else (*path[: _PATH_SHOWN - 1], f"({len(path) - _PATH_SHOWN + 1} more)")
+        )
+        text = f"these wait for each other: {' -> '.join((*shown, path[0]))}"
+        hint = "take one of them out of a depends_on"
+        report(_found(named[path[0]], "depends_on", text, hint, "annotation-cycle", error=True))
+
+
+def _found(member: Member, key: str, text: str, hint: str, code: str, *, error: bool = False) -> Problem:
+    line, column = member.place(key)
+    return Problem(line, column, "error" if error else "warning", text, hint, code)
