@@ -41,7 +41,7 @@ def _lines(rule: Rule) -> str:
 
 def _example(rule: Rule) -> str:
     wrong, right = (_indented(text.replace("\r", "^M")) for text in (rule.wrong, rule.right))
-    where = " (in a system crontab)" if rule.system else ""
+    where = " (in a system crontab)" if rule.system else f" (with `{rule.option}`)" if rule.option else ""
     return f"Found in{where}:\n\n{wrong}\n\nNot in:\n\n{right}\n"
 
 

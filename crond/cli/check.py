@@ -24,6 +24,7 @@ from crond.cli.source import Source, read_source
 
 if TYPE_CHECKING:
     from crond.cli.installed import Reading
+    from crond.cli.intent import Intent
     from crond.cli.this_host import ThisHost
     from crond.model.crontab import Problem
     from crond.sense.scene import Scene
@@ -42,6 +43,7 @@ class Question:
     zone: tzinfo | None
     ignore: Collection[str]
     fix: bool
+    portable: bool
 
     def scene_of(self, source: Source) -> Scene:
         """Return what the rules look at."""
@@ -89,6 +91,8 @@ def _codes(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     is_flag=True,
     help="Show, as a diff, the annotations that would replace what is made by hand. Nothing is changed.",
 )
+@click.option("--portable", is_flag=True, help="What other crons would not read is an error, too.")
+@click.option("--explain", "explains", is_flag=True, help="Say of each entry what it will do.")
 @click.option(
     "--year",
     type=click.IntRange(1971, 9900),
@@ -108,6 +112,8 @@ def check(  # noqa: PLR0913 - one per option
     strict: bool,
     ignore: frozenset[str],
     fix: bool,
+    portable: bool,
+    explains: bool,
     year: int | None,
     timezone: str | None,
     as_json: bool,
@@ -122,7 +128,9 @@ def check(  # noqa: PLR0913 - one per option
 
     if everything and files:
         context.fail("--all takes no FILE")
-    question = Question(year or datetime.now(UTC).year, find_zone(timezone), ignore, fix)
+    if fix and explains:
+        context.fail("--fix writes a diff and nothing else: --explain goes without it")
+    question = Question(year or datetime.now(UTC).year, find_zone(timezone), ignore, fix, portable)
     worst = Status.OK
     reports: list[dict[str, Any]] = []
     for file, read in _sources(context, files, everything=everything, system=system, dialect=dialect):
@@ -136,9 +144,14 @@ def check(  # noqa: PLR0913 - one per option
                 failure.show()
             continue
         worst = max(worst, Status.FAILED if _fails(findings, strict) else Status.OK)
-        reports.append(_report(source, findings, strict, diff))
+        intents = _intents(source) if explains else None
+        reports.append(_report(source, findings, strict, diff, intents))
         if not as_json:
             _show(source, findings, diff)
+        if intents is not None and not as_json:
+            from crond.cli.intent import show_intents
+
+            show_intents(intents)
     if as_json:
         show_json({"files": reports})
     context.exit(worst)
@@ -172,7 +185,13 @@ def _judged(source: Source, question: Question) -> tuple[tuple[Problem, ...], st
             diff = fixed_diff(scene, "crontab" if source.file == "-" else source.file)
         except NoDiff as reason:
             raise Failure(f"{source.shown}: no diff can be made: {reason}") from None
-    return judge(scene, ignore=question.ignore), diff
+    return judge(scene, ignore=question.ignore, portable=question.portable), diff
+
+
+def _intents(source: Source) -> list[Intent]:
+    from crond.cli.intent import intents_of
+
+    return intents_of(source)
 
 
 def _fails(findings: Iterable[Problem], strict: bool) -> bool:
@@ -180,12 +199,19 @@ def _fails(findings: Iterable[Problem], strict: bool) -> bool:
     return any(found.severity in bad for found in findings)
 
 
-def test_crontab(file: str) -> int:
+def test_crontab(file: str, *, portable: bool) -> int:
     """Check the syntax of `file` as crontab(1) -T does, everything on stderr; return the exit status."""
     source = read_source(file, system=None, dialect="auto")
-    show_problems(source, err=True)
-    click.echo(_INVALID if source.table.errors else _VALID, err=True)
-    return Status.FAILED if source.table.errors else Status.OK
+    problems = list(source.table.problems)
+    if portable:
+        from crond.sense.portable import portable_findings
+
+        problems += portable_findings(source.table, system=source.system, root=source.root)
+        problems.sort(key=lambda problem: (problem.line, problem.column))
+    _show_findings(source, problems, err=True)
+    failed = _fails(problems, strict=False)
+    click.echo(_INVALID if failed else _VALID, err=True)
+    return Status.FAILED if failed else Status.OK
 
 
 def show_problems(source: Source, *, err: bool) -> None:
@@ -216,8 +242,14 @@ def _show(source: Source, findings: Collection[Problem], diff: str | None) -> No
         click.echo(f"{source.shown}: nothing here is made by hand that an annotation says", err=True)
 
 
-def _report(source: Source, findings: Iterable[Problem], strict: bool, diff: str | None) -> dict[str, Any]:
-    report = {
+def _report(
+    source: Source,
+    findings: Iterable[Problem],
+    strict: bool,
+    diff: str | None,
+    intents: Iterable[Intent] | None,
+) -> dict[str, Any]:
+    report: dict[str, Any] = {
         "file": source.file,
         "ok": not _fails(findings, strict),
         "system": source.system,
@@ -225,7 +257,11 @@ def _report(source: Source, findings: Iterable[Problem], strict: bool, diff: str
         "entries": len(source.table.entries),
         "problems": [asdict(problem) for problem in findings],
     }
-    return report if diff is None else {**report, "diff": diff}
+    if diff is not None:
+        report["diff"] = diff
+    if intents is not None:
+        report["explained"] = [asdict(intent) for intent in intents]
+    return report
 
 
 def _summary(source: Source, findings: Collection[Problem]) -> str:

@@ -45,7 +45,9 @@ class Report:
             return
         for error in errors:
             word = "premature EOF" if error.message == _NO_NEWLINE else printable(error.message)
-            click.echo(f'"{printable(file)}":{error.line}: {word}', err=True)
+            # Of annotations no cron speaks, so there are no words to keep to.
+            hint = f": {printable(error.hint)}" if error.of_annotation and error.hint else ""
+            click.echo(f'"{printable(file)}":{error.line}: {word}{hint}', err=True)
         click.echo(invalid, err=True)
 
 

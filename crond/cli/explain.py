@@ -26,7 +26,7 @@ from crond.cli.preview import coming_starts, is_file
 from crond.cli.source import Source, read_source, source_of
 from crond.cli.times import find_zone, shown, utc_text
 from crond.model.entry import Entry
-from crond.model.schedule import Cron, Reboot, Schedule
+from crond.model.schedule import After, Cron, Reboot, Schedule
 from crond.model.surprises import surprises_of
 from crond.model.wording import never, words_of
 
@@ -117,7 +117,7 @@ def _of_entry(source: Source, entry: Entry, count: int, zone: tzinfo | None) -> 
         title=f"line {entry.line}  {printable(str(entry.schedule))}  {command}",
         schedule=str(entry.schedule),
         words=words_of(entry.schedule),
-        notes=(*surprises_of(entry.schedule), *_of_settings(entry)),
+        notes=(*surprises_of(entry.schedule), *notes_of_settings(entry)),
         coming=tuple(start.instant for start in islice(coming, count)),
         line=entry.line,
         command=command,
@@ -126,11 +126,11 @@ def _of_entry(source: Source, entry: Entry, count: int, zone: tzinfo | None) -> 
 
 def _ever(schedule: Schedule) -> bool:
     """False if looking for its next start is in vain."""
-    return not isinstance(schedule, Reboot) and not (isinstance(schedule, Cron) and never(schedule))
+    return not isinstance(schedule, (Reboot, After)) and not (isinstance(schedule, Cron) and never(schedule))
 
 
-def _of_settings(entry: Entry) -> Iterator[str]:
-    """What the lines above it, and its own % signs, do to it."""
+def notes_of_settings(entry: Entry) -> Iterator[str]:
+    """Yield what the lines above it, and its own % signs, do to it."""
     if entry.timezone is not None:
         yield f"Its times are those of {printable(entry.timezone)} (CRON_TZ)."
     if entry.random_delay:

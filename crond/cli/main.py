@@ -145,6 +145,7 @@ def version() -> str:
 @click.option(
     "-T", "test_file", metavar="FILE", help="Check one crontab, in the words of crontab(1); - is stdin."
 )
+@click.option("--portable", is_flag=True, help="With -T: what other crons would not read is an error, too.")
 @click.option(
     "-V",
     "--version",
@@ -155,7 +156,7 @@ def version() -> str:
     help="Show the version and exit.",
 )
 @click.pass_context
-def crontabx(
+def crontabx(  # noqa: PLR0913 - one per option
     context: click.Context,
     *,
     state: str | None,
@@ -165,6 +166,7 @@ def crontabx(
     remove: bool,
     ask: bool,
     test_file: str | None,
+    portable: bool,
 ) -> None:
     """Edit and check crontabs, see when they would run, and talk to the crond that runs them.
 
@@ -186,23 +188,25 @@ def crontabx(
         context.fail(f"only one operation permitted, not {' and '.join(operations)}")
     if operations and verb is not None:
         context.fail(f"{operations[0]} stands alone: no arguments permitted after this option")
+    if portable and test_file is None:
+        context.fail("--portable goes with -T, and with check behind the verb")
     if ask and not remove:
         context.fail("-i goes with -r")
     if user is not None and (operations == ["-T"] or (verb or "") not in _OF_CRONTABS):
         context.fail("-u goes with FILE, -l, -e, -r, versions, diff and restore")
     if operations:
-        _operate(context, operations[0], user or "", ask=ask, test_file=test_file or "")
+        if test_file is not None:
+            from crond.cli.check import test_crontab
+
+            context.exit(test_crontab(test_file, portable=portable))
+        _operate(context, operations[0], user or "", ask=ask)
     elif verb is None:
         click.echo(context.get_help(), err=True)
         context.exit(Status.USAGE)
 
 
-def _operate(context: click.Context, operation: str, user: str, *, ask: bool, test_file: str) -> None:
+def _operate(context: click.Context, operation: str, user: str, *, ask: bool) -> None:
     """Do what crontab(1) does for the flag `operation`, and end."""
-    if operation == "-T":
-        from crond.cli.check import test_crontab
-
-        context.exit(test_crontab(test_file))
     from crond.cli import edit
 
     if operation == "-l":

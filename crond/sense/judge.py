@@ -11,6 +11,7 @@ from crond.model.crontab import Problem
 from crond.sense.clocks import clock_findings
 from crond.sense.commands import command_findings
 from crond.sense.dialects import dialect_findings
+from crond.sense.portable import portable_findings
 from crond.sense.scene import Scene
 from crond.sense.schedules import schedule_findings
 from crond.sense.settings import setting_findings
@@ -26,8 +27,13 @@ _CHECKS: tuple[Callable[[Scene], Iterator[Problem]], ...] = (
 )
 
 
-def judge(scene: Scene, *, ignore: Collection[str] = ()) -> tuple[Problem, ...]:
-    """Return every finding about `scene` by line and column, without those of the rules in `ignore`."""
+def judge(scene: Scene, *, ignore: Collection[str] = (), portable: bool = False) -> tuple[Problem, ...]:
+    """Return every finding about `scene` by line and column, without those of the rules in `ignore`.
+
+    `portable`: other crons shall read it, too.
+    """
     found = [*scene.table.problems, *(one for check in _CHECKS for one in check(scene))]
+    if portable:
+        found += portable_findings(scene.table, system=scene.system, root=scene.root)
     kept = (one for one in found if one.code not in ignore)
     return tuple(sorted(kept, key=lambda one: (one.line, one.column)))

@@ -21,6 +21,7 @@ class Rule:
     wrong: str
     right: str
     system: bool = False  #: the examples have a user column
+    option: str = ""  #: found only if it is asked for, with this option
     parsed: bool = False
 
 
@@ -352,6 +353,14 @@ RULES = (
         "0 3 * * * no-such-user true",
         "0 3 * * * root true",
         system=True,
+    ),
+    Rule(
+        "not-portable",
+        "error",
+        "A line that cronie or Debian's cron would not read.",
+        "@after true",
+        "#: name=a\n0 2 * * * true\n#: schedule=@after depends_on=a\n0 3 * * * true",
+        option="--portable",
     ),
     Rule(
         "dialect-differs",

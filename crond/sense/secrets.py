@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from crond.model.annotations import is_annotation
+
 #: What is no secret: nothing, an expansion, a path, a small number, a yes or no.
 _HARMLESS = r"(?!['\"]?(?:\d{1,4}|true|false|yes|no|none|null)['\"]?(?:\s|$))"
 _VALUE = _HARMLESS + r"(?P<secret>'[^'$`]+'|\"[^\"$`]+\"|[^\s'\"$`/;&|<>()~][^\s'\"$`;&|<>()]*)"
@@ -25,6 +27,12 @@ _FORMS = tuple(
     )
 )  # fmt: skip
 
+#: In annotations any part of a URL may be a token, and a secret stands elsewhere or is a mistake.
+_ANNOTATED = (
+    re.compile(r"\b(?:on_[a-z]+|ping)=['\"]?[A-Za-z][A-Za-z0-9+.-]*://(?P<secret>[^\s'\"]+)", re.ASCII),
+    re.compile(r"\bsecret_env=['\"]?(?:\w+=)?+(?!file:|env:)(?P<secret>[^\s'\"]+)", re.ASCII),
+)
+
 
 def secret_spans(line: str) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of each password in `line`, in order of the rules."""
@@ -34,7 +42,10 @@ def secret_spans(line: str) -> Iterator[tuple[int, int]]:
 
 
 def masked(line: str) -> str:
-    """Return `line` with every password as asterisks of the same length, so that columns stay."""
-    for start, end in secret_spans(line):
+    """Return `line` with every password, and in an annotation every address, as asterisks: columns stay."""
+    spans = [*secret_spans(line)]
+    if is_annotation(line.lstrip(" \t")):
+        spans += (found.span("secret") for form in _ANNOTATED for found in form.finditer(line))
+    for start, end in spans:
         line = line[:start] + "*" * (end - start) + line[end:]
     return line

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from crond.calendars.rules import days_of_rule
 from crond.core.zone import Zone
 from crond.model.crontab import Problem, parse_crontab
@@ -48,11 +50,11 @@ def scene_of(
     return Scene(table, Dialect(dialect), system, root, year, FakeHost())
 
 
-def findings(text: str | bytes, **how: object) -> tuple[Problem, ...]:
+def findings(text: str | bytes, *, portable: bool = False, **how: object) -> tuple[Problem, ...]:
     """Return all that is said about `text`."""
-    return judge(scene_of(text, **how))  # type: ignore[arg-type] # as scene_of's
+    return judge(scene_of(text, **how), portable=portable)  # type: ignore[arg-type] # as scene_of's
 
 
-def codes(text: str | bytes, **how: object) -> list[str]:
+def codes(text: str | bytes, **how: Any) -> list[str]:
     """Return the codes of all that is said about `text`, in order."""
     return [found.code for found in findings(text, **how)]

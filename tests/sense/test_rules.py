@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from crond.sense.judge import judge
 from crond.sense.rules import CODES, RULES, Rule
+from crond.sense.secrets import masked
 from tests.sense.scenes import codes, findings, scene_of
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
@@ -23,8 +24,9 @@ def test_the_examples_of_each_rule(rule: Rule) -> None:
     """What the reference shows as wrong breaks the rule and what it shows as right does not."""
     wrong = rule.wrong.removesuffix(" (and no line feed)")
     ended = wrong if wrong != rule.wrong else wrong + "\n"
-    assert rule.code in codes(ended, system=rule.system)
-    assert rule.code not in codes(rule.right + "\n", system=rule.system)
+    portable = rule.option == "--portable"
+    assert rule.code in codes(ended, system=rule.system, portable=portable)
+    assert rule.code not in codes(rule.right + "\n", system=rule.system, portable=portable)
 
 
 def test_codes_are_those_of_the_table() -> None:
@@ -316,3 +318,18 @@ def test_the_reference_is_what_the_table_says() -> None:
     """docs/reference/checks.md is what docs/generate_checks.py writes today."""
     made = runpy.run_path(str(DATA.parent.parent / "docs" / "generate_checks.py"))
     assert made["PAGE"].read_text() == made["page"](), "run docs/generate_checks.py"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("#: on_failure=slack://T/B/C name=x", "#: on_failure=slack://***** name=x"),
+        ("  #: ping='https://hc.example/u'", "  #: ping='https://************'"),
+        ("#: secret_env=DB=hunter2", "#: secret_env=DB=*******"),
+        ("#: secret_env=DB=file:/run/db", "#: secret_env=DB=file:/run/db"),
+        ("# see on_failure=https://x.example/y", "# see on_failure=https://x.example/y"),
+    ],
+)
+def test_annotations_are_shown_without_their_secrets(line: str, shown: str) -> None:
+    """A webhook's address is its password; a secret that is written down by mistake is one, too."""
+    assert masked(line) == shown

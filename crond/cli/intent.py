@@ -1,0 +1,82 @@
+"""What each entry of a crontab will do, in plain words: `check --explain`.
+
+The sentences are crond.model's, one for each key; what this version does not act upon is told apart, so that
+nobody believes in it. Asks no daemon. Called by check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from crond.cli.explain import notes_of_settings
+from crond.cli.format import fit, printable, screen_width
+from crond.model.keys import KEYS
+from crond.model.policy import PLAIN
+from crond.model.schedule import After
+from crond.model.wording import words_of
+
+if TYPE_CHECKING:
+    from crond.cli.source import Source
+    from crond.model.entry import Entry
+
+_INERT = "Written, but not acted upon by this version:"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One entry: `does` are sentences that hold, `inert` those that are written and do not hold yet."""
+
+    line: int
+    name: str | None
+    schedule: str
+    command: str
+    does: tuple[str, ...]
+    inert: tuple[str, ...]
+
+
+def intents_of(source: Source) -> list[Intent]:
+    """Return what each entry of `source` will do, in order. Texts are printable."""
+    return [_of(entry) for entry in source.table.entries]
+
+
+def _of(entry: Entry) -> Intent:
+    does, inert = list(notes_of_settings(entry)), list[str]()
+    if isinstance(entry.schedule, After):
+        does.insert(0, "It is never due.")
+        inert.append(words_of(entry.schedule))
+    else:
+        does.insert(0, words_of(entry.schedule))
+    for key in KEYS.values():
+        value = entry.name if key.name == "name" else getattr(entry.policy, key.name)
+        if value != (None if key.name == "name" else getattr(PLAIN, key.name)):
+            (does if key.acts else inert).append(printable(key.sentence(value)))
+    return Intent(
+        line=entry.line,
+        name=None if entry.name is None else printable(entry.name),
+        schedule=printable(str(entry.schedule)),
+        command=printable(entry.command),
+        does=tuple(does),
+        inert=tuple(inert),
+    )
+
+
+def show_intents(intents: Iterable[Intent]) -> None:
+    """Print them, each entry as a paragraph."""
+    width = screen_width()
+    for intent in intents:
+        title = f"line {intent.line}  {intent.schedule}  {intent.command}"
+        click.echo(f"\n{title if width is None else fit(title, width)}")
+        _show_sentences(intent.does, width)
+        if intent.inert:
+            click.echo(f"  {_INERT}")
+            _show_sentences(intent.inert, width)
+
+
+def _show_sentences(sentences: Iterable[str], width: int | None) -> None:
+    for sentence in sentences:
+        wrapped = sentence if width is None else click.wrap_text(sentence, max(width - 4, 20))
+        click.echo("  - " + wrapped.replace("\n", "\n    "))

@@ -1,0 +1,120 @@
+"""Annotations at the command line: -T refuses what the daemon forgives, --portable, check --explain."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from crond.model.crontab import parse_crontab
+from tests.cli.conftest import Client
+
+PIPELINE = """\
+#: defaults retries=2 on_failure=https://hooks.example/token
+#: name=weather timeout=10m
+0 6 * * * fetch-weather
+#: name=report depends_on=weather schedule=@after
+0 9 * * * mail-report
+"""
+
+
+@pytest.fixture
+def crontab(tmp_path: Path) -> Path:
+    path = tmp_path / "crontab"
+    path.write_text(PIPELINE)
+    return path
+
+
+def test_what_the_daemon_forgives_is_refused_here(client: Client, crontab: Path) -> None:
+    """Line, column, reason and "did you mean"; status 1, and the words of crontab(1)."""
+    crontab.write_text("#: name=x retires=3\n0 6 * * * true\n")
+    result = client("-T", str(crontab))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"{crontab}:1:11: error: unknown key 'retires' [annotation-unknown-key]",
+        "    #: name=x retires=3",
+        "              ^",
+        "    did you mean retries?",
+        "Invalid crontab file. Syntax issues were found.",
+    ]
+    assert client("check", str(crontab)).exit_code == 1
+
+
+def test_the_same_file_is_taken_by_every_cron(client: Client, crontab: Path) -> None:
+    """Annotations are comments: no error here with --portable, and none in either plain cron."""
+    result = client("-T", str(crontab), "--portable")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert client("check", "--portable", str(crontab)).exit_code == 0
+    for dialect in ("cronie", "debian"):
+        table = parse_crontab(PIPELINE, dialect=dialect)
+        assert not table.problems
+        assert [str(entry.schedule) for entry in table.entries] == ["0 6 * * *", "0 9 * * *"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("@after true", "no other cron reads this line (bad time specifier)"),
+        ("@every 5m true", "no other cron reads this line (bad time specifier)"),
+        ("0 0 L * * true", "no other cron reads this line (bad day-of-month)"),
+        ("0 0 * * * -q true", "cronie does not read this line (bad option)"),
+    ],
+)
+def test_what_is_not_portable_is_named(client: Client, crontab: Path, line: str, message: str) -> None:
+    """Only with --portable; it makes the status 1."""
+    crontab.write_text(f"#: name=a\n0 1 * * * true\n#: depends_on=a\n{line}\n")
+    for words in (("-T", str(crontab)), ("check", "--dialect", "cronie", str(crontab))):
+        assert client(*words).exit_code == 0
+        result = client(*words, "--portable")
+        assert result.exit_code == 1
+        assert f": error: {message} [not-portable]" in result.output
+
+
+def test_one_of_the_two_crons_is_enough(client: Client, crontab: Path) -> None:
+    """What cronie reads and Debian's cron does not is named with its cron."""
+    crontab.write_text(f"0 0 * * * echo {'x' * 1000}\n")
+    result = client("check", "--dialect", "cronie", "--portable", str(crontab))
+    assert result.exit_code == 1
+    assert "Debian's cron does not read this line (command too long) [not-portable]" in result.stdout
+
+
+def test_portable_needs_something_to_check(client: Client) -> None:
+    """Anywhere else it is a mistake."""
+    assert client("--portable", "list").exit_code == 2
+
+
+def test_each_entry_in_plain_words(client: Client, crontab: Path) -> None:
+    """What it will do, and apart from that what is only written; a secret address is not shown."""
+    result = client("check", "--explain", "--ignore", "command-unknown,annotation-inert", str(crontab))
+    assert result.exit_code == 0
+    assert result.stdout.split("warnings\n", 1)[-1].split("problems\n", 1)[-1].splitlines() == [
+        "",
+        "line 3  0 6 * * *  fetch-weather",
+        "  - At 06:00, every day.",
+        "  - It is called weather.",
+        "  Written, but not acted upon by this version:",
+        "  - If it fails it is tried again, this many times at most: 2.",
+        "  - An attempt that runs for 10 minutes is stopped.",
+        "  - A failure is told to https://....",
+        "",
+        "line 5  @after  mail-report",
+        "  - It is never due.",
+        "  - It is called report.",
+        "  - Its time is @after, not that of its line.",
+        "  Written, but not acted upon by this version:",
+        "  - When the jobs that it depends on have ended.",
+        "  - It waits for weather.",
+        "  - If it fails it is tried again, this many times at most: 2.",
+        "  - A failure is told to https://....",
+    ]
+    assert client("check", "--explain", "--fix", str(crontab)).exit_code == 2
+
+
+def test_the_explanation_as_json(client: Client, crontab: Path) -> None:
+    """The same sentences, for programs."""
+    result = client("check", "--explain", "--json", str(crontab))
+    (report,) = json.loads(result.stdout)["files"]
+    assert [entry["name"] for entry in report["explained"]] == ["weather", "report"]
+    assert report["explained"][1]["inert"][0] == "When the jobs that it depends on have ended."
+    assert "explained" not in json.loads(client("check", "--json", str(crontab)).stdout)["files"][0]
