@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import runpy
+import time
 
 import pytest
 from hypothesis import given
@@ -333,3 +334,10 @@ def test_the_reference_is_what_the_table_says() -> None:
 def test_annotations_are_shown_without_their_secrets(line: str, shown: str) -> None:
     """A webhook's address is its password; a secret that is written down by mistake is one, too."""
     assert masked(line) == shown
+
+
+def test_a_line_made_to_be_slow_to_check() -> None:
+    """`mysql -p` again and again kept root's `check --all` at it for minutes, for each line of any user's."""
+    began = time.process_time()
+    assert "password-shown" not in codes("* * * * * x " + "$mysql -p" * 14000 + "\n")
+    assert time.process_time() - began < 10
