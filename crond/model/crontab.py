@@ -20,7 +20,7 @@ from typing import Any
 from crond.model.annotations import Annotation, is_annotation, marker_name, stands_alone
 from crond.model.assignment import parse_assignment
 from crond.model.entry import Entry
-from crond.model.fields import KINDS, BadField, Dialect, Field, parse_field
+from crond.model.fields import KINDS, LONGEST_KEPT, BadField, Dialect, Field, parse_field
 from crond.model.policy import PLAIN, Layer, Policy
 from crond.model.problem import Problem, Severity
 from crond.model.schedule import NICKNAMES, After, Cron, Schedule, cron_of
@@ -265,7 +265,7 @@ class _Reader:
 
     def _fields(self, number: int, line: str, at: int) -> tuple[Schedule, int]:
         five = _FIVE.match(line, at)
-        if five is not None:
+        if five is not None and five.end() - at <= LONGEST_KEPT:
             known = _known_schedule(five[0], self._dialect, self._extensions)
             if known is not None:
                 return known, _skip(line, five.end())

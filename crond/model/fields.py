@@ -16,6 +16,8 @@ Draw = Callable[[int, int], int]
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+#: Longer texts are read anew each time: who fills a cache with them would fill the daemon's memory.
+LONGEST_KEPT = 200
 
 
 class Dialect(StrEnum):
@@ -73,7 +75,7 @@ def parse_field(
 
     `draw` is used only where the text holds a `~`.
     """
-    if "~" in text and dialect is Dialect.CRONIE:
+    if ("~" in text and dialect is Dialect.CRONIE) or len(text) > LONGEST_KEPT:
         return _parse(text, kind, dialect, extensions, draw)
     return _parse_fixed(text, kind, dialect, extensions)
 

@@ -16,6 +16,7 @@ from itertools import count
 
 from crond.model.crontab import Table
 from crond.model.entry import Entry
+from crond.model.fields import LONGEST_KEPT
 from crond.model.values import is_name
 
 _NOT_NAMES = re.compile(r"[^A-Za-z0-9._-]")
@@ -86,10 +87,17 @@ def _identities(entry: Entry, owner: str, origin: str) -> Iterator[str]:
 def _slug(command: str) -> str:
     """The program's name, as far as a job's name may hold it."""
     words = command.split(maxsplit=1)
-    return _slug_of(words[0]) if words else "job"
+    if not words:
+        return "job"
+    # A cache of longer ones could fill the daemon's memory.
+    return _known_slug(words[0]) if len(words[0]) <= LONGEST_KEPT else _slug_of(words[0])
 
 
 @lru_cache(maxsize=4096)
+def _known_slug(path: str) -> str:
+    return _slug_of(path)
+
+
 def _slug_of(path: str) -> str:
     return _NOT_NAMES.sub("", path.rpartition("/")[2])[:24].lstrip("._-") or "job"
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import time
+import tracemalloc
 
 import pytest
 
 from crond.model.crontab import parse_crontab
+from crond.model.job import jobs_of
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,19 @@ def test_many_errors_leave_the_good_lines_in_force() -> None:
     table = parse_crontab(b"x\n" * 9999 + b"* * * * * true\n")
     assert len(table.entries) == 1
     assert len(table.errors) == 9999
+
+
+def test_nothing_is_kept_of_huge_lines() -> None:
+    """One user's crontabs with fields of 100 kB filled the daemon's memory: their texts were kept."""
+    draw = random.Random(1)
+    tracemalloc.start()
+    try:
+        for number in range(5):
+            field = ",".join(str(draw.randrange(60)) for _ in range(40000))
+            text = f"{field} * * * * {number}{'x' * 100_000}\n"
+            jobs = jobs_of(parse_crontab(text, extensions=True), owner="ann", uid=1, origin="", version=1)
+            assert [job.uid for job in jobs] == [1]
+            jobs = ()
+        assert tracemalloc.get_traced_memory()[0] < 600_000
+    finally:
+        tracemalloc.stop()
