@@ -104,7 +104,7 @@ def read_words(words: Iterable[Word], place: Place, rules: Rules, report: Report
         name, mark, text = word.text.partition("=")
         key = KEYS.get(name)
         if key is None:
-            hint = _near(name, place)
+            hint = _near(name[:64], place)
             report(
                 _error(word.line, word.column, f"unknown key {_shown(name)}", hint, "annotation-unknown-key")
             )

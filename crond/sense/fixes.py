@@ -15,8 +15,8 @@ from crond.sense.handmade import peel, written
 from crond.sense.scene import Command, Scene
 
 CAUTION = (
-    "this is how annotations will say it. In this version only name= has an effect: do not apply the diff"
-    " yet, or the lock, the limit or the message is lost"
+    "this is how annotations will say it. In this version only name= and schedule= have an effect: do not"
+    " apply the diff yet, or the lock, the limit or the message is lost"
 )
 
 

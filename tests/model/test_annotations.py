@@ -423,6 +423,64 @@ def test_a_schedule_in_an_annotation_replaces_the_lines() -> None:
     assert str(parse_crontab(f"#: schedule='~ 1 * * *'\n{LINE}").entries[0].schedule) == "0 6 * * *"
 
 
+# --- whole crontabs -----------------------------------------------------------------------------------
+
+PIPELINE = """\
+MAILTO=ops@example.com
+CRON_TZ=Asia/Seoul
+
+#: pool gpu=1
+#: defaults retries=2 retry_delay=5m on_failure=slack-ml
+
+#: name=weather timeout=10m ping=https://hc.example/1 ping=https://hc.example/2
+0 6 * * *   fetch-weather
+#: name=sales skip_on=KR,/etc/holidays jitter=10m
+#: late_after=15m alert_after=3 alert_cooldown=1h
+0 6 * * *   fetch-sales
+#: name=features depends_on=weather,sales wait_for='test -e /data/ready' wait_interval=30s
+0 6 * * *   join-features
+#: name=train depends_on=features timeout=2h concurrency=forbid pool=gpu
+#: memory_max=8G cpu_quota=200% nice=10
+0 6 * * *   train.py
+#: name=deploy depends_on=train condition='[ "$OUT_TRAIN_BETTER" = yes ]'
+0 6 * * *   deploy-model
+#: name=rollback depends_on=train:exit=10 secret_env=DB_PASS=file:/run/secrets/db
+#: success_codes=0,3 params=LR,DATE
+0 6 * * *   roll-back
+#: name=report depends_on=train,deploy trigger_rule=all_done schedule=@after retries=none
+0 9 * * *   mail-report
+#: job backup catchup=latest catchup_window=2d start_deadline=1h keep_runs=10 log_max_size=1M
+#Ansible: backup
+0 3 * * *   backup
+#: name=feed schedule='@every 15s' enabled fail_on_output
+* * * * *   poll
+#: schedule='@at 2026-11-29T07:00' starts_at=2026-11-29 depends_on_past tags=a,b description='for once'
+0 7 29 11 * once
+"""
+
+
+@pytest.mark.parametrize("dialect", ["cronie", "debian"])
+def test_a_whole_pipeline(dialect: str) -> None:
+    """All forms together: without an error here, and the same lines for a cron that knows nothing of it."""
+    table = parsed(PIPELINE, dialect=dialect)
+    assert [one.message for one in table.problems if one.code != "annotation-inert"] == []
+    plain = parse_crontab(PIPELINE, dialect=dialect)
+    assert not plain.problems
+    assert [(one.line, one.raw) for one in table.entries] == [(one.line, one.raw) for one in plain.entries]
+    assert bytes(table) == PIPELINE.encode()
+    by_name = {entry.name: entry for entry in table.entries}
+    assert by_name["train"].policy == Policy(
+        retries=2, retry_delay=300, on_failure=("slack-ml",), timeout=7200, concurrency="forbid", pool="gpu",
+        depends_on=(Dependency("features"),), memory_max=8 << 30, cpu_quota=200.0, nice=10,
+    )  # fmt: skip
+    assert by_name["backup"].policy.catchup == "latest"
+    assert by_name["report"].policy.retries == 0
+    assert [str(entry.schedule) for entry in table.entries[-4:]] == [
+        "@after", "0 3 * * *", "@every 15s", "@at 2026-11-29T07:00",
+    ]  # fmt: skip
+    assert table.pools == {"gpu": 1}
+
+
 # --- any text -----------------------------------------------------------------------------------------
 
 _PIECES = st.sampled_from(
