@@ -76,6 +76,8 @@ def _become(around: Surroundings, arguments: list[bytes], apart: Callable[[], No
     """Be the shell, after `apart`. What fails is said on stderr, and ends this process."""
     try:
         apart()
+        # What our caller has open, a job has not, and the account may not be meant to have.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         _take_on(around)
         os.execve(arguments[0], arguments, around.environment)
     except NotEntered as failed:
