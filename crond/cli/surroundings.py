@@ -58,10 +58,10 @@ def ask_for_body(place: Place, job: str) -> tuple[str, dict[str, Any]]:
         try:
             with Connection(place, LAUNCHER) as launcher:
                 numbers = {key: str(number_of(found, key)) for key in ("table", "entry")}
-                reply = launcher.ask("env", **numbers)
-                if reply.descriptor is None:
+                size = number_of(launcher.ask("env", **numbers).body, "size")
+                if size is None:
                     raise BadAnswer("the environment is missing")
-                return name, _read(reply.descriptor)
+                return name, _read(launcher.receive_text(size))
         except Refused as refusal:
             if refusal.code == "stale" and attempt < _ATTEMPTS:
                 continue
@@ -69,14 +69,7 @@ def ask_for_body(place: Place, job: str) -> tuple[str, dict[str, Any]]:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _read(descriptor: int) -> dict[str, Any]:
-    size = os.fstat(descriptor).st_size
-    data = b""
-    while len(data) < size:
-        piece = os.pread(descriptor, size - len(data), len(data))
-        if not piece:
-            break
-        data += piece
+def _read(data: bytes) -> dict[str, Any]:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):

@@ -16,6 +16,7 @@ import time
 from typing import Any
 
 from crond.launcher.attempts import Attempt, Attempts
+from crond.launcher.conversation import Event, send_text
 from crond.launcher.editing import Editing
 from crond.launcher.installing import Refused
 from crond.launcher.log import Ending, Log
@@ -209,19 +210,21 @@ class Clients:
             self._close(client)
 
     def _tell_surroundings(self, client: _Client, arguments: dict[str, str]) -> None:
+        sock = client.link.sock
         try:
-            fd = self._surroundings.descriptor(client.peer, arguments)
+            prepared = self._surroundings.prepared(client.peer, arguments)
+
+            def tell(_event: Event) -> bool:
+                send_text(sock, self._surroundings.text(prepared))
+                return False
+
+            self._editing.serve_apart(sock, client.peer, tell)
         except NotPossible as refused:
             self._refuse(client, refused.reason, refused.detail)
-            return
         except OSError as error:
-            self._refuse(client, "failed", f"no memory for the answer: {error.strerror}")
-            return
-        try:
-            self._answer(client, Answer(ok=True, final=True, body="{}"), fd)
-        finally:
-            os.close(fd)
-        self._close(client)
+            self._refuse(client, "failed", f"no process can be made: {error.strerror}")
+        else:
+            self._close(client)
 
     def _edit(self, client: _Client, asked: Edit) -> None:
         try:

@@ -225,6 +225,17 @@ class Conversation:
             raise Gone from None
 
 
+def send_text(sock: socket.socket, text: bytes) -> None:
+    """Answer the client behind `sock`, as blocking as above, with `text` in pieces. Raises Gone."""
+    answer = Answer(ok=True, final=False, body=json.dumps({"size": len(text)}))
+    payloads = [encode(Piece(text[start : start + PIECE])) for start in range(0, len(text), PIECE)]
+    try:
+        for payload in (encode(answer), *payloads):
+            sock.sendall(frame(payload))
+    except OSError:
+        raise Gone from None
+
+
 def _names_a_file(name: str) -> bool:
     """True if a crontab may be called `name`: one step of a path, and no name that a cron ignores."""
     ignored = (".", "#")

@@ -1,4 +1,4 @@
-"""The processes that serve edits of crontabs: one short-lived child of the launcher for each client.
+"""The processes that serve edits of crontabs, and long answers: a short-lived child of ours for each client.
 
 Owns the fork, the limits of the child, and what it reports: lines for cron's log, and that a crontab was
 changed. The child is root, as we are; it is apart so that a parse of seconds, a slow disk or name service
@@ -14,9 +14,10 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
+from typing import TypeAlias
 
 from crond.launcher.config import Config
-from crond.launcher.conversation import Conversation, Gone
+from crond.launcher.conversation import Conversation, Event, Gone
 from crond.launcher.installing import Refused
 from crond.launcher.kernel import name_process
 from crond.launcher.log import Log
@@ -32,6 +33,8 @@ _SILENCE = 10.0
 #: More than a crontab of the greatest length needs (bytes).
 _MEMORY = 2 * 1024 * 1024 * 1024
 _REPORT = 64 * 1024
+#: A client's business: given what tells a line for cron's log, it is true if a crontab is another now.
+Hold: TypeAlias = Callable[[Event], bool]
 
 
 class Editing:
@@ -62,9 +65,13 @@ class Editing:
         if self._config.mode != "host":
             files = ", ".join("standard input" if file == "-" else file for file in self._config.files)
             raise Refused("files", f"this crond runs a file of yours, so edit that: {files}")
+        self.serve_apart(sock, peer, lambda event: Conversation(sock, peer, self._config, event).hold(asked))
+
+    def serve_apart(self, sock: socket.socket, peer: Peer, hold: Hold) -> None:
+        """Let a process call `hold`, with a connection that is its alone from now on. Raises OSError."""
         report, told = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            self._fork(sock, peer, asked, told)
+            self._fork(sock, peer, hold, told)
         except BaseException:
             os.close(report)
             raise
@@ -73,12 +80,12 @@ class Editing:
         self._busy[report] = peer.uid
         self._loop.watch(report, READ, lambda _events: self._told(report))
 
-    def _fork(self, sock: socket.socket, peer: Peer, asked: Edit, told: int) -> None:
+    def _fork(self, sock: socket.socket, peer: Peer, hold: Hold, told: int) -> None:
         # Our handlers exist in the child, too: what is meant for it must not end in them.
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
         try:
             if os.fork() == 0:
-                _serve(sock, peer, self._config, asked, told)
+                _serve(sock, peer, hold, told)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
 
@@ -100,7 +107,7 @@ class Editing:
                 self._look()
 
 
-def _serve(sock: socket.socket, peer: Peer, config: Config, asked: Edit, told: int) -> None:
+def _serve(sock: socket.socket, peer: Peer, hold: Hold, told: int) -> None:
     """Be the child: never returns."""
     try:
         _be_apart({sock.fileno(), told})
@@ -111,8 +118,7 @@ def _serve(sock: socket.socket, peer: Peer, config: Config, asked: Edit, told: i
                 # The client's, as where crontab(1) logs itself: the begin and the end of an edit share it.
                 os.write(told, json.dumps([user, name, detail, peer.pid]).encode() + b"\n")
 
-        changed = Conversation(sock, peer, config, event).hold(asked)
-        if changed:
+        if hold(event):
             os.write(told, b"[]\n")
         os._exit(0)
     except Gone:
@@ -120,7 +126,7 @@ def _serve(sock: socket.socket, peer: Peer, config: Config, asked: Edit, told: i
     except BaseException as error:  # noqa: BLE001 - this process must never return into the loop
         with contextlib.suppress(OSError):
             text = f"{type(error).__name__}: {error}"[:1000]
-            failure = ["CRON", "ERROR", f"an edit of uid {peer.uid} failed: {text}", os.getpid()]
+            failure = ["CRON", "ERROR", f"serving uid {peer.uid} failed: {text}", os.getpid()]
             os.write(told, json.dumps(failure).encode() + b"\n")
     finally:
         os._exit(1)

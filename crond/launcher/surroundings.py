@@ -1,8 +1,7 @@
 """What a start of an entry would have around it now: told to its owner, and to nobody else.
 
-The same preparation that a start uses, so that what is told is what a job gets. It may hold what a crontab
-keeps to itself, so it goes as a file of memory whose descriptor the client is handed: nothing of any size
-waits in our loop. Called by clients.
+The same preparation that a start uses, so that what is told is what a job gets. It may be large: writing and
+sending it is for another process than ours, which holds it for nobody. Called by clients.
 """
 
 from __future__ import annotations
@@ -27,25 +26,20 @@ class Surroundings:
         self._programs = programs
         self._open_files = open_files
 
-    def descriptor(self, peer: Peer, arguments: dict[str, str]) -> int:
-        """Return a descriptor of the JSON text for entry `entry` of table version `table`; the caller closes.
+    def prepared(self, peer: Peer, arguments: dict[str, str]) -> Prepared:
+        """Return what a start of entry `entry` of table version `table` would be made from.
 
-        Raises NotPossible, with reason `stale` for a table that is not held and for somebody else's alike;
-        OSError where there is no memory for it.
+        Raises NotPossible, with reason `stale` for a table that is not held and for somebody else's alike.
         """
         version, entry = _number(arguments, "table"), _number(arguments, "entry")
         table = None if version is None else self._spool.table(version)
         if table is None or entry is None or peer.uid not in (0, os.geteuid(), table.uid):
             raise NotPossible("stale", "that crontab is not one that is obeyed now")
-        prepared = self._programs.prepared(table, entry)
-        fd = os.memfd_create("surroundings")
-        try:
-            with open(fd, "wb", closefd=False) as file:
-                file.write(json.dumps(self._told(prepared)).encode("ascii"))
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd
+        return self._programs.prepared(table, entry)
+
+    def text(self, prepared: Prepared) -> bytes:
+        """Return the same as JSON, which may take long."""
+        return json.dumps(self._told(prepared)).encode("ascii")
 
     def _told(self, prepared: Prepared) -> dict[str, Any]:
         program = prepared.program

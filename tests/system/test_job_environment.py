@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from tests.system.ground import Ground, People
 #: What a shell adds by itself.
 SHELLS_OWN = {"PWD", "OLDPWD", "SHLVL", "_"}
 SEEN = 'env -0; echo "ids $(id -u) $(id -g) $(id -G)"; echo "dir $PWD"; echo "mask $(umask)"'
+
+#: As long as a setting may be, and longest as JSON.
+LARGE = "\xff" * 131_000
 
 TABLE = f"""TOKEN='it is a "secret" $HOME '
 a-b=no shell's name
@@ -65,10 +69,12 @@ def crond(ground: Ground, people: People) -> Iterator[Crond]:
     try:
         install(folder, people.ann, TABLE)
         install(folder, people.ben, "TOKEN=bens\n#: name=bens\n0 0 31 2 * true\n")
+        large = "".join(f"V{number}={number}{LARGE}\n" for number in range(15))
+        install(folder, people.cat, f"{large}#: name=large\n0 0 31 2 * true\n".encode("latin-1"))
         (folder / "crontab").write_text(f"#: name=system\n0 0 31 2 * {people.ben.pw_name} true\n")
         _fill(Path(people.ann.pw_dir, "bin"))
         crond.up()
-        wait_for(lambda: len(crond.jobs()) == 15, "all tables are loaded")
+        wait_for(lambda: len(crond.jobs()) == 16, "all tables are loaded")
         yield crond
     finally:
         crond.close()
@@ -186,6 +192,33 @@ def test_nobody_sees_anothers(crond: Crond, people: People) -> None:
         assert ("stale" in done.stdout) is not mine
 
 
+def test_a_large_environment_takes_no_time_and_memory_of_the_daemon(crond: Crond, people: People) -> None:
+    """Each answer was a file in its memory, made in its loop: a user who kept a thousand had 12 GB of it."""
+    [job] = [job for job in crond.jobs() if people.cat.pw_name in job]
+    told = crond.client("env", "--json", job, user=people.cat)
+    assert json.loads(told.stdout)["environment"]["V7"] == "7" + "\udcff" * len(LARGE)
+    found = crond.ask("job", job=job)
+    with ExitStack() as held:
+        for _ in range(10):
+            launcher = held.enter_context(Connection(Place(str(crond.run), ""), LAUNCHER))
+            reply = launcher.ask("env", table=str(found["table"]), entry=str(found["entry"]))
+            assert reply.descriptor is None
+        # Nobody reads these ten, and others are served.
+        assert "bens" in crond.client("env", "bens", user=people.ben).stdout
+
+
+@pytest.mark.parametrize("as_root", [True, False], ids=["root", "user"])
+def test_a_shell_has_no_descriptors_of_its_caller(crond: Crond, people: People, as_root: bool) -> None:
+    """What root's own script had open, a file or a lock, could be read by the account's shell."""
+    user = None if as_root else people.ann
+    with open("/etc/shadow", "rb") as secret:
+        told = crond.client(
+            "shell", "-c", "ls -l /proc/self/fd", "twelve", user=user, pass_fds=[secret.fileno()]
+        )
+    assert "fd" in told.stdout or "->" in told.stdout
+    assert "shadow" not in told.stdout
+
+
 _ASK = """
 import os, sys
 from crond.cli.client import Connection, Place, Refused
@@ -193,7 +226,8 @@ path, table, entry = sys.argv[1:]
 try:
     with Connection(Place(os.path.dirname(path), ""), "launcher.sock") as launcher:
         reply = launcher.ask("env", table=table, entry=entry)
-        print(os.pread(reply.descriptor, 65536, 0).decode())
+        assert reply.descriptor is None
+        print(launcher.receive_text(reply.body["size"]).decode())
 except Refused as refusal:
     print(refusal.code)
 """
