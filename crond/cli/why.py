@@ -38,6 +38,8 @@ _FRESH = timedelta(seconds=5)
 _LONG_AGO = 86400
 #: How far back the due before is looked for, in steps: seconds to nine years.
 _BACK = [timedelta(seconds=90), *(timedelta(hours=2 * 4**n) for n in range(8)), timedelta(days=366 * 9)]
+#: Dues that are asked for at once where the last of them is looked for.
+_FEW = 4
 
 
 @click.command(short_help="Say why a job ran or did not run, and how it ended.")
@@ -174,32 +176,37 @@ class Inquiry:
                 raise
             return None
         # A job that was never due and never will be: there is one such schedule.
-        return coming or NextSeen(printable(job), None, "@reboot")
+        return coming[0] if coming else NextSeen(printable(job), None, "@reboot")
 
     def _last_due(self, job: str, before: datetime) -> datetime | None:
-        """The last due before that moment: found by halving, since the scheduler only looks ahead."""
-        steps = (self._due_after(job, before - step) for step in _BACK)
-        low = next((due for due in steps if due is not None and due < before), None)
-        high = before
-        while low is not None and high - low > _SECOND:
+        """The last due before that moment: found by halving until few are left, as the scheduler only looks
+        ahead.
+        """
+        steps = (self._dues_after(job, before - step) for step in _BACK)
+        few = next((dues for dues in steps if dues and dues[0] < before), [])
+        low, high = max((due for due in few if due < before), default=None), before
+        while low is not None and few[-1] < before and high - low > _SECOND:
             middle = low + (high - low) / 2
-            due = self._due_after(job, middle)
-            if due is not None and low < due < before:
-                low = due
+            later = self._dues_after(job, middle)
+            if later and low < later[0] < before:
+                few, low = later, max(due for due in later if due < before)
             else:
                 high = middle
         return low
 
     def _due_after(self, job: str, moment: datetime) -> datetime | None:
-        try:
-            coming = self._next(job, max(math.floor(moment.timestamp()), _LONG_AGO))
-        except Refused:
-            return None
-        return None if coming is None else coming.instant
+        return next(iter(self._dues_after(job, moment, 1)), None)
 
-    def _next(self, job: str, after: int) -> NextSeen | None:
-        body = ask_once(self._place, "next", job=job, after=str(after), count="1")
-        return next(iter(list_of(body, "next", read_next)), None)
+    def _dues_after(self, job: str, moment: datetime, count: int = _FEW) -> list[datetime]:
+        try:
+            coming = self._next(job, max(math.floor(moment.timestamp()), _LONG_AGO), count)
+        except Refused:
+            return []
+        return [one.instant for one in coming if one.instant is not None]
+
+    def _next(self, job: str, after: int, count: int = 1) -> list[NextSeen]:
+        body = ask_once(self._place, "next", job=job, after=str(after), count=str(count))
+        return list_of(body, "next", read_next)
 
 
 def _show(facts: Facts, told: Explanation, now: datetime) -> None:

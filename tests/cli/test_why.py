@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,6 +14,7 @@ from crond.model.messages import NO_TEXT, Fetch, ListVersions, Piece
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import RUNNING, FakeDaemon, no, run_body, yes
 
+SEOUL = ZoneInfo("Asia/Seoul")
 DAILY = "0 3 * * *"
 DUE = "2026-11-21 03:00:00 KST"
 NEVER = {"started_at": None, "exit_code": None, "attempt": None, "attempts": 0, "duration": None}
@@ -48,6 +50,12 @@ def remembers(daemon: FakeDaemon, *runs: dict[str, Any], **changed: Any) -> None
     daemon.recorder["why"] = lambda _: [yes(why_body(*runs, **changed))]
 
 
+def coming(moment: datetime, schedule: str) -> dict[str, str]:
+    """Return how the scheduler tells a start to come."""
+    instant = moment.isoformat().replace("+00:00", "Z")
+    return {"job": "root/backup", "instant": instant, "schedule": schedule}
+
+
 def due_daily(daemon: FakeDaemon, *, schedule: str = DAILY, up_since: str = "2026-11-01T00:00:00Z") -> None:
     """Let the scheduler know the job, which is due at 18:00 UTC each day: 03:00 in Seoul."""
 
@@ -55,8 +63,8 @@ def due_daily(daemon: FakeDaemon, *, schedule: str = DAILY, up_since: str = "202
         after = datetime.fromtimestamp(int(arguments["after"]), UTC)
         due = after.replace(hour=18, minute=0, second=0)
         due += timedelta(days=1) if due <= after else timedelta(0)
-        moment = due.isoformat().replace("+00:00", "Z")
-        return [yes({"next": [{"job": "root/backup", "instant": moment, "schedule": schedule}]})]
+        dues = (due + timedelta(days=n) for n in range(int(arguments["count"])))
+        return [yes({"next": [coming(moment, schedule) for moment in dues]})]
 
     daemon.scheduler["next"] = following
     daemon.answers("status", yes({"started_at": up_since}))
@@ -360,6 +368,33 @@ def test_without_an_instant_the_latest_due_counts(ask: Client, daemon: FakeDaemo
     latest = datetime.fromtimestamp(int(asked[1]["instant"]), UTC)
     assert (latest.hour, latest.minute) == (18, 0)
     assert timedelta(0) < datetime.now(UTC) - latest <= timedelta(days=1, seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "start", "gap", "dues"),
+    [
+        ("59 23 1 6 *", "2026-06-01T23:59:00Z", timedelta(days=365), 1),
+        ("* 3 * * *", "2026-11-20T03:00:00Z", timedelta(days=1), 60),
+    ],
+)
+def test_the_due_before_is_found_by_few_questions(
+    ask: Client, daemon: FakeDaemon, schedule: str, start: str, gap: timedelta, dues: int
+) -> None:
+    """`why` of a job that is due once a year asked the scheduler more than sixty times."""
+    first = datetime.fromisoformat(start)
+    minutes = [first + gap * day + timedelta(minutes=n) for day in range(-2, 3) for n in range(dues)]
+
+    def following(arguments: dict[str, str]) -> list[Any]:
+        later = [due for due in minutes if due.timestamp() > int(arguments["after"])]
+        return [yes({"next": [coming(due, schedule) for due in later[: int(arguments["count"])]]})]
+
+    remembers(daemon)
+    due_daily(daemon)
+    daemon.scheduler["next"] = following
+    said = ask("why", "backup", "2026-11-20T12:00Z").stdout
+    expected = max(due for due in minutes if due < datetime(2026, 11, 20, 12, tzinfo=UTC))
+    assert f"The due before is {expected.astimezone(SEOUL):%Y-%m-%d %H:%M:%S} KST" in said
+    assert len([verb for _side, verb, _ in daemon.asked if verb == "next"]) <= 30
 
 
 def test_without_an_instant_a_manual_run_counts_too(ask: Client, daemon: FakeDaemon) -> None:
