@@ -16,6 +16,7 @@ from typing import Any
 #: Where the settings of the host's cron are looked for. It need not exist.
 SETTINGS_FILE = "/etc/crontabx/crontabx.toml"
 SMTP_SECURITY = ("none", "starttls", "tls")
+PAM = ("auto", "yes", "no")
 DIALECTS = ("auto", "cronie", "debian")
 
 
@@ -33,6 +34,7 @@ class Settings:
 
     dialect: str = "auto"
     account: str = "crontabx"
+    pam: str = "auto"
     heartbeat_timeout: float = 90.0
     shutdown_grace: float = 30.0
     kill_timeout: float = 10.0
@@ -75,6 +77,10 @@ def _dialect(value: Any) -> str | None:
     if value in DIALECTS and isinstance(value, str):
         return None
     return f"must be one of {', '.join(DIALECTS)}"
+
+
+def _pam(value: Any) -> str | None:
+    return None if value in PAM and isinstance(value, str) else f"must be one of {', '.join(PAM)}"
 
 
 def _path(value: Any) -> str | None:
@@ -186,6 +192,16 @@ SETTINGS: tuple[Setting, ...] = (
         check=_account,
         default='"crontabx"',
         text="The account of the scheduler, which decides when jobs run and has no privilege.",
+    ),
+    Setting(
+        section="daemon",
+        key="pam",
+        kind='"auto", "yes" or "no"',
+        check=_pam,
+        default='"auto"',
+        text="Whether PAM is asked if an account may run jobs, and which variables and limits these get. Its "
+        "service is `crond` (dialect cronie) or `cron` (debian). `auto`: if this host has PAM and a file for "
+        "that service.",
     ),
     Setting(
         section="daemon",

@@ -68,7 +68,9 @@ LAYERS = {
 }
 #: The client may use every room below it, but of the programs only what they publish.
 CLIENT_NEVER = {"recorder", "scheduler"}
-CLIENT_OF_LAUNCHER = {"crond.launcher.config", "crond.launcher.boot", "crond.launcher.holes"}
+CLIENT_OF_LAUNCHER = {
+    "crond.launcher.boot", "crond.launcher.config", "crond.launcher.holes", "crond.launcher.libpam",
+}  # fmt: skip
 CLIENT_OUTSIDE = STDLIB | {"click", "psutil", "rich"}
 
 

@@ -95,11 +95,15 @@ def _take_on(around: Surroundings) -> None:
     """Take on limits, ids and folder, in the order in which the launcher does."""
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, around.open_files)
+        for name, limit in around.limits.items():
+            number = getattr(resource, f"RLIMIT_{name.upper()}", None)
+            if number is not None:
+                resource.setrlimit(number, limit)
         if os.getpriority(os.PRIO_PROCESS, 0) != around.nice:
             os.setpriority(os.PRIO_PROCESS, 0, around.nice)
     except (OSError, ValueError):
         # Without privilege neither goes up again; the rest is the job's all the same.
-        _warn("your limits (open files or nice) are lower than the job's")
+        _warn("your limits or your nice are lower than the job's")
     os.umask(around.umask)
     _take_on_ids(around)
     try:

@@ -17,6 +17,7 @@ import crond
 from crond.cli.host import (
     StartError,
     dialect_of_host,
+    pam_service,
     programs,
     require_account,
     require_files,
@@ -218,6 +219,7 @@ def _for_host(
         syslog=SYSLOG if options.syslog or not foreground else None,
         log_level=1 if options.log_level is None else options.log_level,
         lsb_names=options.lsb_names,
+        pam=pam_service(settings.pam, dialect),
         **common,
     )
 

@@ -13,6 +13,8 @@ import stat
 import sys
 from collections.abc import Iterable, Mapping
 
+#: The host's own files, and where newer systems keep those of packages.
+_PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")
 _OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 
 
@@ -42,6 +44,32 @@ def _is_debian(os_release: str) -> bool:
             except ValueError:  # a quote left open: os-release is another program's file
                 continue
     return "debian" in words or "ubuntu" in words
+
+
+def pam_service(wanted: str, dialect: str, folders: Iterable[str] = _PAM_FOLDERS) -> str | None:
+    """Return the PAM service of the dialect's cron; None: PAM is not to be used. Raises StartError.
+
+    `wanted` is "yes", "no" or "auto": if there are the library and a file for that service.
+    """
+    service = "cron" if dialect == "debian" else "crond"
+    if wanted == "no":
+        return None
+    from crond.launcher.libpam import load
+
+    try:
+        load()
+    except (ImportError, OSError) as error:  # ImportError: a Python without ctypes
+        if wanted == "yes":
+            raise StartError(f"pam is set to yes, but PAM cannot be used: {error}") from None
+        return None
+    if any(os.path.exists(os.path.join(folder, service)) for folder in folders):
+        return service
+    if wanted == "yes":
+        raise StartError(
+            f"pam is set to yes, but there is no file for the service {service}\n"
+            f"  make /etc/pam.d/{service}; it can include the accounts and sessions of other services"
+        )
+    return None
 
 
 def state_of_user(environ: Mapping[str, str]) -> str:

@@ -36,6 +36,7 @@ class Surroundings:
     umask: int
     nice: int
     open_files: tuple[int, int]  #: soft and hard limit
+    limits: dict[str, tuple[int, int]]  #: the same of what else PAM limits; "nproc" is RLIMIT_NPROC, -1: none
     environment: dict[bytes, bytes]
 
     @property
@@ -99,6 +100,7 @@ def read_surroundings(job: str, body: dict[str, Any]) -> Surroundings:
         umask=_number(body, "umask"),
         nice=_number(body, "nice"),
         open_files=(soft, hard),
+        limits=_limits(body.get("limits", {})),
         environment={_bytes(name, "a name"): _bytes(value, "a value") for name, value in environment.items()},
     )
 
@@ -117,6 +119,16 @@ def _numbers(body: dict[str, Any], key: str, count: int | None = None) -> list[i
     if any(type(value) is not int for value in values):
         raise BadAnswer(f"{key} is no list of numbers")
     return values
+
+
+def _limits(told: Any) -> dict[str, tuple[int, int]]:
+    if not isinstance(told, dict):
+        raise BadAnswer("limits is no object")
+    found = {}
+    for name in told:
+        soft, hard = _numbers(told, name, 2)
+        found[name] = (soft, hard)
+    return found
 
 
 def _bytes(value: Any, what: str) -> bytes:

@@ -66,6 +66,8 @@ class Config:
     smtp_password_file: str | None = None
     mail_time_limit: float = 300.0  #: a mailer that takes longer is killed
     mail_pauses: tuple[float, ...] = (60.0, 300.0, 1500.0)  #: before each further try
+    pam: str | None = None  #: the PAM service that is asked about accounts, None: PAM is not used
+    pam_time_limit: float = 30.0  #: an account for which PAM takes longer has no answer
     recorder: bool = True  #: keep a history
     settings: str | None = None  #: the file in which the recorder finds its database's URL
 

@@ -2,7 +2,7 @@
 
 Owns the numbers of the kernel's interface. Knows nothing of crontabs or jobs. Everything here is a
 hastener or a nicety: where ctypes or a call is missing, `None`, False or ENOSYS says so and crond works
-without. Called by main (names itself, adopts orphans), watching (crontabs), echo and trimming (outputs).
+without. Called by main (names itself, adopts orphans), watching (crontabs), echo and trimming (outputs), pam.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import struct
 from typing import Any
 
@@ -32,6 +33,7 @@ IN_MOVE_SELF = 0x800
 IN_Q_OVERFLOW = 0x4000
 IN_ONLYDIR = 0x01000000
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _FALLOC_FL_KEEP_SIZE = 1
@@ -48,6 +50,12 @@ def name_process(name: str) -> None:
 def adopt_orphans() -> bool:
     """Become the parent of descendants whose own parent has ended. True if the kernel agreed."""
     return _libc is not None and _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def die_with_parent() -> None:
+    """Be killed when the process that made this one ends."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def punch_hole(fd: int, offset: int, length: int) -> None:

@@ -16,7 +16,7 @@ from crond.launcher.attempts import Attempt, Attempts
 from crond.launcher.descriptors import Opened, Opener
 from crond.launcher.facts import LIMIT, Facts
 from crond.launcher.log import Ending, Log, in_words
-from crond.launcher.programs import NotPossible, Prepared, Programs, with_additions
+from crond.launcher.programs import NotPossible, NotYet, Prepared, Programs, with_additions
 from crond.launcher.spawn import Program, Spawner, SpawnFailed, Stage, Trouble
 from crond.model.messages import (
     Ack,
@@ -81,6 +81,8 @@ class Launcher:
         self.facts = Facts()
         self.closing = False
         self.scheduler: Worker | None = None
+        #: Starts that wait for what PAM says of their own account, by that account and by key.
+        self._held: dict[str, dict[str, Start]] = {}
         self.on_started: list[Callable[[Attempt], None]] = []
         self.on_ended: list[Callable[[Attempt, Ending], None]] = []
         self.on_stop: Callable[[Attempt], None] = lambda _attempt: None
@@ -116,6 +118,10 @@ class Launcher:
             self._log.problems_of(table, self._spool.label(table), problems)
         return parsed is not None
 
+    def users(self) -> set[str]:
+        """Return the names of the accounts that entries run as."""
+        return self._programs.users(self._tables())
+
     def _tables(self) -> list[TableText]:
         return [fact for fact in self._spool.current() if isinstance(fact, TableText)]
 
@@ -137,6 +143,8 @@ class Launcher:
                 attempt = self.attempts.get(key)
                 if attempt is not None and attempt.running:
                     self.on_stop(attempt)
+                elif any(held.pop(key, None) for held in self._held.values()):
+                    self._tell_not_started(key, "stale", "stopped before it started")
             case Forget(attempt=key):
                 self.attempts.forget(key)
             case Mail(attempt=key):
@@ -179,15 +187,21 @@ class Launcher:
             if key in ready:
                 raise NotPossible("duplicate", f"attempt {key} is being started")
             ready[key] = self._prepare(key, wish)
+        except NotYet as unknown:
+            self._held.setdefault(unknown.user, {})[key] = wish
         except NotPossible as refused:
-            if refused.reason == "user":
-                self._log.event(refused.user, "ERROR", "getpwnam() failed - user unknown")
+            if refused.event is not None:
+                self._log.event(*refused.event)
             elif refused.reason not in ("stale", "duplicate", "closing"):
                 self._log.event(wish.job, "ERROR", refused.detail)
             self._tell_not_started(key, refused.reason, refused.detail)
         except Exception as error:  # noqa: BLE001 - one entry must not keep the others from starting
             self._log.error(f"{wish.job}: {type(error).__name__}: {error}")
             self._tell_not_started(key, "resources", f"an error of crond itself: {error}")
+
+    def go_on(self, user: str) -> None:
+        """Start what waited for PAM's answer about `user`."""
+        self._start(list(self._held.pop(user, {}).values()))
 
     def _prepare(self, key: str, wish: Start) -> _Ready:
         if self.closing:

@@ -50,6 +50,7 @@ from crond.launcher.process import (
 from crond.launcher.programs import Programs
 from crond.launcher.reaper import reap
 from crond.launcher.rescan import Rescan
+from crond.launcher.sessions import sessions_for
 from crond.launcher.spawn import Identity, Spawner
 from crond.launcher.spool import Spool
 from crond.launcher.stopping import Stopping
@@ -165,7 +166,14 @@ class _Daemon:
         self._supervisor = Supervisor(os.environ, self._loop)
         spool = Spool(config, accounts=self._accounts, own=self._own, log=self._log, seed=seed)
         self._spool = spool
-        programs = Programs(config, accounts=self._accounts, own=self._own, daemon=dict(os.environ))
+        self._sessions = sessions_for(config, loop=self._loop, log=self._log, spawner=self._spawner)
+        programs = Programs(
+            config,
+            accounts=self._accounts,
+            own=self._own,
+            daemon=dict(os.environ),
+            sessions=self._sessions,
+        )
         self._surroundings = Surroundings(spool, programs, open_files=open_files)
         self._hello = _hello(config, seed)
         self._launcher = Launcher(
@@ -178,6 +186,9 @@ class _Daemon:
             log=self._log,
             guard=self._loop.guard,
         )
+        if self._sessions is not None:
+            self._sessions.on_change = programs.prepare_anew
+            self._sessions.on_answer = self._launcher.go_on
         self._scheduler = Worker(
             SCHEDULER,
             worker_program(self._scheduler_arguments, account),
@@ -378,6 +389,8 @@ class _Daemon:
 
     def _reload(self) -> None:
         self._accounts.forget()
+        if self._sessions is not None:
+            self._sessions.renew()
         self._look(force=True)
 
     def _look(self, *, force: bool = False) -> None:
@@ -388,6 +401,8 @@ class _Daemon:
         """Parse one table, then see to what else there is to do."""
         if self._launcher.parse_one():
             self._loop.after(0.0, self._parse)
+        elif self._sessions is not None:
+            self._sessions.look(self._launcher.users())
 
 
 def _lock(config: Config) -> Lock:

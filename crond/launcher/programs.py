@@ -11,29 +11,44 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from crond.launcher.accounts import Account, Accounts
+from crond.launcher.asking import Denied, Session
 from crond.launcher.environment import Habits, job_environment
-from crond.launcher.spawn import Identity, Program
+from crond.launcher.spawn import UNBOUND, Identity, Program
 from crond.launcher.tables import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from crond.launcher.config import Config
+    from crond.launcher.sessions import Sessions
     from crond.model.crontab import Problem
     from crond.model.entry import Entry
     from crond.model.messages import Pairs, TableText
 
 
+#: cron's words for what PAM refuses.
+_EVENTS = {"authorize": "FAILED to authorize user with PAM", "session": "FAILED to open PAM security session"}
+_NO_SESSION = Session({}, UNBOUND)
+
+
 class NotPossible(Exception):
     """The entry cannot be started; `reason` is one of REFUSALS, `detail` says it in words.
 
-    `user` is the account's name where there is no such account.
+    `event` is what cron logs of it, as (user, event, detail), where it has words of its own.
     """
 
-    def __init__(self, reason: str, detail: str, *, user: str = "") -> None:
+    def __init__(self, reason: str, detail: str, *, event: tuple[str, str, str] | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.event = event
+
+
+class NotYet(NotPossible):
+    """PAM has not yet answered for the account `user`; the entry can be tried again when it has."""
+
+    def __init__(self, user: str) -> None:
+        super().__init__("stale", f"PAM has not yet said whether {user} may run jobs")
         self.user = user
 
 
@@ -51,15 +66,24 @@ class Prepared:
 
 
 class Programs:
-    """Prepared entries. `own` is who we are, `daemon` our environment."""
+    """Prepared entries. `own` is who we are, `daemon` our environment, `sessions` None: PAM is not used."""
 
     def __init__(
-        self, config: Config, *, accounts: Accounts, own: Account, daemon: Mapping[str, str]
+        self,
+        config: Config,
+        *,
+        accounts: Accounts,
+        own: Account,
+        daemon: Mapping[str, str],
+        sessions: Sessions | None = None,
     ) -> None:
         files = config.mode == "files"
         self._accounts = accounts
         self._own = own
         self._daemon = daemon
+        self._sessions = sessions
+        # cronie trusts the crontabs of the system with root.
+        self._asks_for_root = config.dialect == "debian"
         self._tables = Tables(config.dialect)
         self._habits = Habits(
             dialect=config.dialect,
@@ -78,7 +102,7 @@ class Programs:
         self._environments: dict[tuple[int, str], dict[bytes, bytes]] = {}
 
     def prepared(self, table: TableText, number: int) -> Prepared:
-        """Return entry `number` of `table`, ready to start. Raises NotPossible."""
+        """Return entry `number` of `table`, ready to start. Raises NotPossible, NotYet."""
         found = self._cache.get((table.version, number))
         if found is None:
             entry = self._tables.entry(table, number)
@@ -94,27 +118,37 @@ class Programs:
                 return table, self._tables.parse(table)
         return None
 
+    def users(self, tables: Iterable[TableText]) -> set[str]:
+        """Return the names that entries of `tables`, as far as they are parsed, run as."""
+        return {name for table in tables for name in self._tables.users(table.version)}
+
     def forget(self, versions: set[int]) -> None:
         """Prepare anew from now on; of tables, keep only `versions`."""
+        self.prepare_anew()
+        self._tables.keep_only(versions)
+
+    def prepare_anew(self) -> None:
+        """Look everything up again from now on."""
         self._cache.clear()
         self._environments.clear()
-        self._tables.keep_only(versions)
 
     def _prepare(self, table: TableText, entry: Entry) -> Prepared:
         name = table.owner if entry.user is None else entry.user
         account = self._account(name)
         if not self._change_user and account.uid != self._own.uid:
             raise NotPossible("permission", f"only root can run a job as {name}")
-        environment = self._environment(entry, account)
+        session = self._session(table, account)
+        environment = self._environment(entry, account, session)
         shell = environment[b"SHELL"]
         program = Program(
             path=shell,
             arguments=(shell, b"-c", os.fsencode(entry.command)),
             environment=environment,
-            identity=self._identity_for(account),
+            identity=self._identity_for(account, session),
             directory=environment[b"HOME"],
             directory_required=self._must_enter_home,
             execute=self._execute,
+            bounds=session.bounds,
         )
         return Prepared(
             program=program,
@@ -126,26 +160,41 @@ class Programs:
             mail_when_failed=entry.mail_when_failed,
         )
 
-    def _environment(self, entry: Entry, account: Account) -> dict[bytes, bytes]:
+    def _session(self, table: TableText, account: Account) -> Session:
+        """Return what PAM gives to `account`. Raises NotPossible, NotYet."""
+        if self._sessions is None or (table.system and account.uid == 0 and not self._asks_for_root):
+            return _NO_SESSION
+        answer = self._sessions.of(account.name)
+        if answer is None:
+            raise NotYet(account.name)
+        if isinstance(answer, Denied):
+            event = (account.name, _EVENTS[answer.doing], answer.reason)
+            raise NotPossible("permission", f"PAM refuses {account.name}: {answer.reason}", event=event)
+        return answer
+
+    def _environment(self, entry: Entry, account: Account, session: Session) -> dict[bytes, bytes]:
         key = (id(entry.environment), account.name)
         found = self._environments.get(key)
         if found is None:
             settings = job_environment(
                 entry.environment, account=account, daemon=self._daemon, habits=self._habits
             )
-            found = self._environments[key] = _encoded(settings)
+            # cron's own win.
+            found = self._environments[key] = _encoded({**session.variables, **settings})
         return found
 
-    def _identity_for(self, account: Account) -> Identity | None:
+    def _identity_for(self, account: Account, session: Session) -> Identity | None:
         identity = _identity(account)
-        return identity if self._change_user and identity != self._own_identity else None
+        stays = identity == self._own_identity and session.bounds == UNBOUND
+        return identity if self._change_user and not stays else None
 
     def _account(self, name: str) -> Account:
         if self._keep_numbers:
             return self._own
         account = self._accounts.named(name)
         if account is None:
-            raise NotPossible("user", f"no account {name}", user=name)
+            event = (name, "ERROR", "getpwnam() failed - user unknown")
+            raise NotPossible("user", f"no account {name}", event=event)
         return account
 
 

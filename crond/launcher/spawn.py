@@ -40,9 +40,24 @@ class Identity:
     groups: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a process may use: limits, each as (its number, soft, hard), -1 for none; nice and umask.
+
+    What is not named here, or None, is as ours.
+    """
+
+    limits: tuple[tuple[int, int, int], ...] = ()
+    nice: int | None = None
+    umask: int | None = None
+
+
+UNBOUND = Bounds()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to execute and as whom. `identity` None: stay who we are.
+    """What to execute and as whom. `identity` None: stay who we are, with our bounds.
 
     `directory_required`: without its folder the program does not run, else it runs where we are.
     `execute` False: do everything, then end with status 0 instead.
@@ -55,6 +70,7 @@ class Program:
     directory: bytes
     directory_required: bool = True
     execute: bool = True
+    bounds: Bounds = UNBOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +128,10 @@ class Spawner:
         try:
             if program.identity is None and program.execute:
                 return self._spawn(program, descriptors)
-            if program.identity is not None and program.execute and self._helper is not None:
-                return self._spawn_helper(self._helper, program, program.identity, descriptors)
+            # What becomes a user for us knows no bounds: they are rare, and it is to stay small.
+            helper = self._helper if program.execute and program.bounds == UNBOUND else None
+            if program.identity is not None and helper is not None:
+                return self._spawn_helper(helper, program, program.identity, descriptors)
             return self._fork(program, descriptors)
         except (OSError, ValueError) as error:
             code = (error.errno if isinstance(error, OSError) else None) or errno.EINVAL
@@ -217,6 +235,7 @@ class Spawner:
             os.setsid()
             _place(descriptors)
             resource.setrlimit(resource.RLIMIT_NOFILE, self._open_files)
+            _bind(program.bounds)
             stage = Stage.USER
             if program.identity is not None:
                 _take_on(program.identity)
@@ -253,6 +272,16 @@ def _failed(error: OSError | ValueError) -> SpawnFailed:
 def _placing(descriptors: Sequence[int]) -> list[tuple[int, int, int]]:
     """Return what makes `descriptors` the numbers 0, 1, 2, …; they lie above those."""
     return [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(descriptors)]
+
+
+def _bind(bounds: Bounds) -> None:
+    """Take on `bounds`, while we may still raise what is below them."""
+    for number, soft, hard in bounds.limits:
+        resource.setrlimit(number, (soft, hard))
+    if bounds.nice is not None:
+        os.setpriority(os.PRIO_PROCESS, 0, bounds.nice)
+    if bounds.umask is not None:
+        os.umask(bounds.umask)
 
 
 def _take_on(identity: Identity) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from typing import TYPE_CHECKING, Any
 
 from crond.launcher.programs import NotPossible
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from crond.launcher.programs import Prepared, Programs
     from crond.launcher.spool import Spool
     from crond.link import Peer
+
+
+#: Names of limits, as in "nofile" for RLIMIT_NOFILE. OFILE is an old name of that.
+_LIMITS = {
+    getattr(resource, name): name.removeprefix("RLIMIT_").lower()
+    for name in dir(resource)
+    if name.startswith("RLIMIT_") and name != "RLIMIT_OFILE"
+}
 
 
 class Surroundings:
@@ -44,6 +53,8 @@ class Surroundings:
     def _told(self, prepared: Prepared) -> dict[str, Any]:
         program = prepared.program
         identity = program.identity
+        bounds = program.bounds
+        limits = {_LIMITS[number]: (soft, hard) for number, soft, hard in bounds.limits}
         ids = (os.geteuid(), os.getegid(), os.getgroups())
         uid, gid, groups = ids if identity is None else (identity.uid, identity.gid, list(identity.groups))
         return {
@@ -56,9 +67,10 @@ class Surroundings:
             "shell": _text(program.path),
             "command": _text(program.arguments[-1]),
             "stdin": _text(prepared.stdin),
-            "umask": _umask(),
-            "nice": os.getpriority(os.PRIO_PROCESS, 0),
-            "open_files": list(self._open_files),
+            "umask": _umask() if bounds.umask is None else bounds.umask,
+            "nice": os.getpriority(os.PRIO_PROCESS, 0) if bounds.nice is None else bounds.nice,
+            "open_files": list(limits.pop("nofile", self._open_files)),
+            "limits": limits,
             "environment": {_text(name): _text(value) for name, value in program.environment.items()},
         }
 

@@ -17,6 +17,7 @@ class Tables:
     def __init__(self, dialect: str) -> None:
         self._dialect = dialect
         self._entries: dict[int, tuple[Entry, ...]] = {}
+        self._users: dict[int, frozenset[str]] = {}
 
     def entry(self, table: TableText, number: int) -> Entry | None:
         """Return entry `number` (from 0) of `table`, None if it has no such entry."""
@@ -24,6 +25,10 @@ class Tables:
             self.parse(table)
         entries = self._entries[table.version]
         return entries[number] if number < len(entries) else None
+
+    def users(self, version: int) -> frozenset[str]:
+        """Return the names that the entries of table `version` run as; none if it is not parsed."""
+        return self._users.get(version, frozenset())
 
     def holds(self, table: TableText) -> bool:
         """True if `table` is parsed."""
@@ -40,6 +45,8 @@ class Tables:
             seed=table.seed,
         )
         self._entries[table.version] = parsed.entries
+        names = {entry.user for entry in parsed.entries}
+        self._users[table.version] = frozenset(table.owner if name is None else name for name in names)
         return tuple(
             problem
             for problem in parsed.problems
@@ -49,4 +56,4 @@ class Tables:
     def keep_only(self, versions: set[int]) -> None:
         """Forget the entries of all other versions."""
         for version in self._entries.keys() - versions:
-            del self._entries[version]
+            del self._entries[version], self._users[version]

@@ -53,6 +53,7 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     monkeypatch.setattr(daemon, "require_account", lambda _name: account)
     monkeypatch.setattr(daemon, "require_reach", lambda _account, _paths: None)
     monkeypatch.setattr(daemon, "dialect_of_host", lambda: "cronie")
+    monkeypatch.setattr(daemon, "pam_service", lambda _wanted, _dialect: None)
     monkeypatch.setattr(daemon, "SETTINGS_FILE", str(tmp_path / "no-settings.toml"))
 
 

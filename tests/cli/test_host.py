@@ -13,12 +13,14 @@ from crond.cli.host import (
     StartError,
     dialect_of_host,
     first_blocked,
+    pam_service,
     programs,
     require_account,
     require_files,
     require_reach,
     state_of_user,
 )
+from crond.launcher import libpam
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -50,6 +52,28 @@ def test_a_host_without_os_release(tmp_path: pathlib.Path) -> None:
     assert dialect_of_host([], marker=str(marker)) == "cronie"
     marker.write_text("12.1\n")
     assert dialect_of_host([], marker=str(marker)) == "debian"
+
+
+@pytest.mark.parametrize(("dialect", "service"), [("debian", "cron"), ("cronie", "crond")])
+def test_pam_is_used_where_it_knows_this_cron(tmp_path: pathlib.Path, dialect: str, service: str) -> None:
+    """`auto` looks for the service of the dialect's own cron; `yes` says what is missing; `no` is no."""
+    folders = [str(tmp_path / "none"), str(tmp_path)]
+    assert pam_service("auto", dialect, folders) is None
+    with pytest.raises(StartError, match=f"no file for the service {service}\n  make /etc/pam.d/{service};"):
+        pam_service("yes", dialect, folders)
+    (tmp_path / service).write_text("account required pam_permit.so\n")
+    assert pam_service("auto", dialect, folders) == service
+    assert pam_service("yes", dialect, folders) == service
+    assert pam_service("no", dialect, folders) is None
+
+
+def test_a_host_without_pam(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only who asks for it is told."""
+    (tmp_path / "crond").write_text("account required pam_permit.so\n")
+    monkeypatch.setattr(libpam, "LIBRARY", "libnosuch.so.0")
+    assert pam_service("auto", "cronie", [str(tmp_path)]) is None
+    with pytest.raises(StartError, match=r"PAM cannot be used: libnosuch\.so\.0"):
+        pam_service("yes", "cronie", [str(tmp_path)])
 
 
 @pytest.mark.parametrize(

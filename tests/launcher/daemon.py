@@ -104,10 +104,16 @@ class Wire:
 
 
 class Daemon:
-    """One launcher. `lines` and `errors` collect its stdout and stderr."""
+    """One launcher. `lines` and `errors` collect its stdout and stderr. `wrapper` becomes it."""
 
     def __init__(
-        self, config: Config, folder: Path, *, env: dict[str, str] | None = None, **popen: Any
+        self,
+        config: Config,
+        folder: Path,
+        *,
+        env: dict[str, str] | None = None,
+        wrapper: tuple[str, ...] = (),
+        **popen: Any,
     ) -> None:
         self.config = config
         self.meeting = socket.socket(socket.AF_UNIX)
@@ -119,7 +125,7 @@ class Daemon:
         self.meeting.listen()
         stub = [PYTHON, "-I", "-S", "-c", _STUB, str(path)]
         self.process = subprocess.Popen(
-            [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, config.to_json(), *stub],
+            [*wrapper, PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, config.to_json(), *stub],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=popen.pop("stdin", subprocess.DEVNULL),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 import shutil
 import signal
 import struct
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from crond.launcher.become import trusted
-from crond.launcher.spawn import Identity, Program, Spawner, SpawnFailed, Stage, Trouble
+from crond.launcher.spawn import Bounds, Identity, Program, Spawner, SpawnFailed, Stage, Trouble
 from tests.launcher.daemon import PACKAGE
 
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
@@ -142,6 +143,27 @@ def test_a_folder_that_is_not_required(way: Way) -> None:
     """As under Debian's rules: it runs where we are."""
     assert way.run("/bin/pwd", home="/no/such", directory_required=False) == (0, None)
     assert way.output.read_text().strip() == os.getcwd()
+
+
+def test_bounds(way: Way) -> None:
+    """Limits, nice and umask are that program's alone."""
+    bounds = Bounds(
+        ((resource.RLIMIT_NOFILE, 160, 240), (resource.RLIMIT_CORE, 4096, -1)), nice=-3, umask=0o026
+    )
+    command = "ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc; nice; umask"
+    assert way.run("/bin/sh", "-c", command, bounds=bounds) == (0, None)
+    assert way.output.read_text().split() == ["160", "240", "8", "unlimited", "-3", "0026"]
+    assert way.run("/bin/sh", "-c", "ulimit -Sn; nice", home="/") == (0, None)
+    assert way.output.read_text().split() == ["150", str(os.nice(0))]
+
+
+def test_bounds_that_cannot_be(way: Way) -> None:
+    """A limit above itself: nothing runs, and the stage says that it is not the user's fault."""
+    bounds = Bounds(((resource.RLIMIT_NOFILE, 20, 10),))
+    status, trouble = way.run("/bin/true", bounds=bounds)
+    assert status == 127
+    assert trouble is not None
+    assert trouble.stage is Stage.RESOURCES
 
 
 def test_no_groups_at_all(way: Way) -> None:
