@@ -61,16 +61,16 @@ class _Batch:
 
 
 class Asking:
-    """Asks PAM service `service`. `early` and `limit`: see Request.
+    """Asks PAM service `service`. `dialect` and `limit`: see Request.
 
     `on_answer` is told of each account, once for each time that it is asked about.
     """
 
     def __init__(
-        self, service: str, *, early: bool, assistants: Assistants, loop: Loop, limit: float
+        self, service: str, *, dialect: str, assistants: Assistants, loop: Loop, limit: float
     ) -> None:
         self._service = service
-        self._early = early
+        self._dialect = dialect
         self._assistants = assistants
         self._loop = loop
         self._limit = limit
@@ -103,7 +103,7 @@ class Asking:
 
     def _start(self, accounts: list[tuple[str, bool]]) -> None:
         """Start a process for `accounts`. Raises SpawnFailed."""
-        request = Request(service=self._service, accounts=accounts, early=self._early, limit=self._limit)
+        request = Request(service=self._service, accounts=accounts, dialect=self._dialect, limit=self._limit)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:

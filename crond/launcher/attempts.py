@@ -34,6 +34,7 @@ class Attempt:
     logged: bool
     assigned: Mapping[str, str]
     mail_when_failed: bool
+    of_pam: frozenset[bytes]
     output_size: int = 0  #: bytes at its end
     status: int | None = None
 

@@ -375,6 +375,7 @@ class _Ready:
             logged=self._prepared.logged,
             assigned=self._prepared.assigned,
             mail_when_failed=self._prepared.mail_when_failed,
+            of_pam=self._prepared.of_pam,
         )
 
 

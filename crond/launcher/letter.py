@@ -42,13 +42,17 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What a job's letter is made of. `user` is who it ran as, `status` its raw wait status."""
+    """What a job's letter is made of. `user` is who it ran as, `status` its raw wait status.
+
+    `of_pam` are the names of variables that PAM alone set.
+    """
 
     user: str
     command: str
     status: int
     assigned: Mapping[str, str]
     environment: Mapping[bytes, bytes]
+    of_pam: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def _value(written: Written, rules: Rules, name: str) -> str | None:
     """Return what a variable that concerns mail says, None where it is not set."""
     if rules.inherits:
         return written.assigned.get(name)
-    found = written.environment.get(name.encode())
+    found = None if _is_unknown(name.encode(), written, rules) else written.environment.get(name.encode())
     return None if found is None else os.fsdecode(found)
 
 
@@ -130,7 +134,13 @@ def _environment(written: Written, rules: Rules) -> list[tuple[str, str]]:
         (os.fsdecode(name), os.fsdecode(value))
         for name, value in written.environment.items()
         if not rules.inherits or name in _OF_CRON or os.fsdecode(name) in written.assigned
+        if not _is_unknown(name, written, rules)
     ]
+
+
+def _is_unknown(name: bytes, written: Written, rules: Rules) -> bool:
+    """True for the variables of PAM in Debian's cron, which writes the letter without them."""
+    return rules.dialect == "debian" and name in written.of_pam
 
 
 def _expanded(text: str, environment: Mapping[str, str]) -> str:

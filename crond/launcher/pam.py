@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import syslog
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -37,13 +38,12 @@ _RESOURCES = tuple(sorted({getattr(resource, name) for name in dir(resource) if 
 class Request:
     """What is asked. `accounts` are names, each with whether its session is wanted, too.
 
-    `early`: variables are those from before the session, as cronie takes them. `limit` is the seconds that
-    each account may take.
+    `limit` is the seconds that each account may take.
     """
 
     service: str
     accounts: list[tuple[str, bool]]
-    early: bool
+    dialect: str
     limit: float
 
 
@@ -52,6 +52,8 @@ def main(request: str) -> int:
     name_process("crond-pam")
     asked = Request(**json.loads(request))
     library = libpam.load()
+    # Modules log under the name of the process that asks, as in cron.
+    syslog.openlog("CRON" if asked.dialect == "debian" else "CROND", syslog.LOG_PID, syslog.LOG_CRON)
     with socket.socket(fileno=_LAUNCHER) as launcher, contextlib.suppress(OSError):
         _Asking(asked, library, launcher).run()
     return 0
@@ -192,7 +194,8 @@ def _ask(library: Any, asked: Request, user: str, *, session: bool, writing: int
         return
     after = _given()
     differing = {key: after[key] for key in after if after[key] != before[key]}
-    variables = early if asked.early else talk.variables()
+    # cronie takes them before it opens the session, Debian's cron after that.
+    variables = talk.variables() if asked.dialect == "debian" else early
     given = {
         "variables": {
             name.decode("latin-1"): value.decode("latin-1")

@@ -100,6 +100,7 @@ class Post:
             status=attempt.status or 0,
             assigned=attempt.assigned,
             environment=program.environment,
+            of_pam=attempt.of_pam,
         )
         to = None
         if self._way != "syslog":

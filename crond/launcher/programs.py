@@ -63,6 +63,7 @@ class Prepared:
     logged: bool
     assigned: Mapping[str, str]  #: the assignments above its line
     mail_when_failed: bool
+    of_pam: frozenset[bytes]  #: names of the variables that PAM alone sets
 
 
 class Programs:
@@ -82,8 +83,7 @@ class Programs:
         self._own = own
         self._daemon = daemon
         self._sessions = sessions
-        # cronie trusts the crontabs of the system with root.
-        self._asks_for_root = config.dialect == "debian"
+        self._debian = config.dialect == "debian"
         self._tables = Tables(config.dialect)
         self._habits = Habits(
             dialect=config.dialect,
@@ -99,7 +99,7 @@ class Programs:
         self._cache: dict[tuple[int, int], Prepared] = {}
         # Entries below the same settings share one mapping, and so one environment per account. The key
         # is that mapping's id: it lives as long as its table is parsed, and this is emptied before.
-        self._environments: dict[tuple[int, str], dict[bytes, bytes]] = {}
+        self._environments: dict[tuple[int, str], tuple[dict[bytes, bytes], frozenset[bytes]]] = {}
 
     def prepared(self, table: TableText, number: int) -> Prepared:
         """Return entry `number` of `table`, ready to start. Raises NotPossible, NotYet."""
@@ -138,7 +138,7 @@ class Programs:
         if not self._change_user and account.uid != self._own.uid:
             raise NotPossible("permission", f"only root can run a job as {name}")
         session = self._session(table, account)
-        environment = self._environment(entry, account, session)
+        environment, of_pam = self._environment(entry, account, session)
         shell = environment[b"SHELL"]
         program = Program(
             path=shell,
@@ -158,11 +158,12 @@ class Programs:
             logged=entry.log_start,
             assigned=entry.environment,
             mail_when_failed=entry.mail_when_failed,
+            of_pam=of_pam,
         )
 
     def _session(self, table: TableText, account: Account) -> Session:
         """Return what PAM gives to `account`. Raises NotPossible, NotYet."""
-        if self._sessions is None or (table.system and account.uid == 0 and not self._asks_for_root):
+        if self._sessions is None or self._is_trusted(table, account):
             return _NO_SESSION
         answer = self._sessions.of(account.name)
         if answer is None:
@@ -172,15 +173,22 @@ class Programs:
             raise NotPossible("permission", f"PAM refuses {account.name}: {answer.reason}", event=event)
         return answer
 
-    def _environment(self, entry: Entry, account: Account, session: Session) -> dict[bytes, bytes]:
+    def _is_trusted(self, table: TableText, account: Account) -> bool:
+        """True for root in crontabs of the system, whom cronie does not ask about."""
+        return table.system and account.uid == 0 and not self._debian
+
+    def _environment(
+        self, entry: Entry, account: Account, session: Session
+    ) -> tuple[dict[bytes, bytes], frozenset[bytes]]:
+        """Return the variables of `entry`, and the names of those that PAM alone sets: cron's own win."""
         key = (id(entry.environment), account.name)
         found = self._environments.get(key)
         if found is None:
             settings = job_environment(
                 entry.environment, account=account, daemon=self._daemon, habits=self._habits
             )
-            # cron's own win.
-            found = self._environments[key] = _encoded({**session.variables, **settings})
+            ours, theirs = _encoded(settings), _encoded(session.variables)
+            found = self._environments[key] = theirs | ours, frozenset(theirs.keys() - ours.keys())
         return found
 
     def _identity_for(self, account: Account, session: Session) -> Identity | None:

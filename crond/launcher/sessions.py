@@ -137,10 +137,9 @@ def sessions_for(config: Config, *, loop: Loop, log: Log, spawner: Spawner) -> S
     if config.pam is None:
         return None
     assistants = Assistants(config.package, loop=loop, log=log, spawner=spawner, name="pam")
-    # cronie takes the variables before it opens the session, Debian's cron after that.
-    early = config.dialect == "cronie"
+    limit = config.pam_time_limit
     return Sessions(
-        Asking(config.pam, early=early, assistants=assistants, loop=loop, limit=config.pam_time_limit), log
+        Asking(config.pam, dialect=config.dialect, assistants=assistants, loop=loop, limit=limit), log
     )
 
 

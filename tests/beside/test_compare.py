@@ -82,7 +82,7 @@ def test_log_lines() -> None:
 @pytest.mark.parametrize(
     ("difference", "known"),
     [
-        (Difference("$LANG", "a", "C.UTF-8", None, NOON), True),
+        (Difference("$LANG", "a", "C.UTF-8", None, NOON), False),
         (Difference("$LANG", "a", None, "C.UTF-8", NOON), False),
         (Difference("start", "a", f"{NOON}", None, NOON), False),
         (Difference("minute", "a", f"{NOON + 20}", f"{NOON - 10}", NOON), True),

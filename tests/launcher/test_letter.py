@@ -47,6 +47,19 @@ def test_headers_of_debian() -> None:
     )
 
 
+def test_variables_of_pam_are_unknown_to_debians_letters() -> None:
+    """Debian's cron writes the letter from the crontab's variables; cronie from all that the job had."""
+    one = dataclasses.replace(
+        written(LANG="C.UTF-8", MAILTO="pam@box"), of_pam=frozenset((b"LANG", b"MAILTO"))
+    )
+    shown = head(one, DEBIAN)
+    assert "To: ann\n" in shown
+    assert "LANG" not in shown
+    shown = head(one, CRONIE)
+    assert "To: pam@box\n" in shown
+    assert "X-Cron-Env: <LANG=C.UTF-8>\n" in shown
+
+
 def test_only_debian_marks_a_failure_and_only_if_asked() -> None:
     """` (failed)` needs -L 4 and an exit status."""
     marking = dataclasses.replace(DEBIAN, marks_failed=True)

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from crond.launcher.config import Config
-from crond.model.frames import frame
-from crond.model.messages import Ask, Exited, NotStarted, Started, Stop, TableText, encode
+from crond.model.codec import decode, encode
+from crond.model.frames import LARGE_FRAME, FrameReader, frame
+from crond.model.messages import Answer, Ask, Exited, NotStarted, Piece, Started, Stop, TableText
 from tests.launcher.daemon import Daemon, Runner, alive, output_of, until
 
 pytestmark = [
@@ -163,10 +164,10 @@ def test_jobs_get_what_pam_gives(pam: Host, dialect: str) -> None:
 
 def surroundings(daemon: Daemon, table: TableText) -> dict[str, Any]:
     asked = Ask("env", (("table", str(table.version)), ("entry", "0")))
-    _, (fd,) = daemon.ask(frame(encode(asked)))
-    with open(fd, "rb") as file:
-        file.seek(0)
-        told: dict[str, Any] = json.loads(file.read())
+    data, _ = daemon.ask(frame(encode(asked)))
+    answer, *pieces = (decode(payload, Answer, Piece) for payload in FrameReader(LARGE_FRAME).feed(data))
+    assert answer.ok, answer
+    told: dict[str, Any] = json.loads(b"".join(piece.data for piece in pieces))
     return told
 
 

@@ -36,6 +36,7 @@ def attempt(key: str, pid: int) -> Attempt:
         logged=True,
         assigned={},
         mail_when_failed=False,
+        of_pam=frozenset(),
     )
 
 

@@ -186,7 +186,9 @@ def test_many_accounts_are_few_processes() -> None:
             most.append(len(alive))
             return os.getpid()
 
-    accounts = Asking("cron", early=False, assistants=cast(Assistants, Processes()), loop=loop, limit=30.0)
+    accounts = Asking(
+        "cron", dialect="debian", assistants=cast(Assistants, Processes()), loop=loop, limit=30.0
+    )
     accounts.on_answer = lambda user, answer: answered.append((user, answer))
     names = {f"user{number}" for number in range(2000)}
     for name in names:
