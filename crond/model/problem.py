@@ -7,9 +7,12 @@ crond.sense, shown by everybody.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
+
+_LOOKED_AT = 200
 
 Severity = Literal["error", "warning", "note"]
 
@@ -44,9 +47,12 @@ class Problem:
 Report = Callable[[Problem], None]
 
 
-def did_you_mean(word: str, known: list[str]) -> str:
-    """Return a hint that names what of `known` is nearest to `word`, empty if nothing is near."""
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a hint that names what of `known` is nearest to `word`, empty if nothing is near.
+
+    It takes microseconds for each of them, so that not all are looked at, and callers ask for few words.
+    """
     import difflib  # only who makes a mistake pays for it
 
-    near = difflib.get_close_matches(word[:64], known, n=1)
+    near = difflib.get_close_matches(word[:64], list(islice(known, _LOOKED_AT)), n=1)
     return f"did you mean {near[0]}?" if near else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from crond.model.cycles import cycles_in
 from crond.model.entry import Entry
@@ -17,6 +18,8 @@ from crond.model.problem import Problem, Report, did_you_mean
 from crond.model.schedule import After
 
 _PATH_SHOWN = 8
+#: Names that are not in the file; more of them is a file of names only, and each hint takes its time.
+_ELSEWHERE_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,11 @@ def check_relations(members: list[Member], pools: Mapping[str, int], report: Rep
                 _found(member, "name", text, "a name belongs to one job", "annotation-name-twice", error=True)
             )
     for member in members:
-        for problem in (*_needs(member), *_times(member), *_pool(member, pools), *_parents(member, first)):
+        for problem in (*_needs(member), *_times(member), *_slots(member, pools)):
             report(problem)
+    elsewhere = (one for member in members for one in _elsewhere(member, first, pools))
+    for problem in islice(elsewhere, _ELSEWHERE_TOLD):
+        report(problem)
     _cycles(first, report)
 
 
@@ -88,24 +94,24 @@ def _times(member: Member) -> Iterator[Problem]:
         yield _found(member, "skip_codes", text, "", "annotation-idle")
 
 
-def _pool(member: Member, pools: Mapping[str, int]) -> Iterator[Problem]:
+def _slots(member: Member, pools: Mapping[str, int]) -> Iterator[Problem]:
     policy = member.entry.policy
-    if policy.pool is None or not {"pool", "pool_slots"} & member.said.keys():
-        return
-    if policy.pool not in pools:
-        hint = did_you_mean(policy.pool, list(pools)) or "#: pool NAME=SLOTS, or a pool of the host"
-        text = f"no pool of this crontab is called {policy.pool!r}"
-        yield _found(member, "pool", text, hint, "annotation-elsewhere")
-    elif policy.pool_slots > pools[policy.pool]:
-        size = pools[policy.pool]
+    size = pools.get(policy.pool) if policy.pool is not None else None
+    if size is not None and policy.pool_slots > size and {"pool", "pool_slots"} & member.said.keys():
         text = f"{policy.pool_slots} slots of {policy.pool!r} are never free: the pool has {size}"
         yield _found(member, "pool_slots", text, "", "annotation-conflict", error=True)
 
 
-def _parents(member: Member, named: Mapping[str, Member]) -> Iterator[Problem]:
-    for parent in member.entry.policy.depends_on:
+def _elsewhere(member: Member, named: Mapping[str, Member], pools: Mapping[str, int]) -> Iterator[Problem]:
+    """Jobs and pools that are not in this crontab."""
+    policy = member.entry.policy
+    if "pool" in member.said and policy.pool is not None and policy.pool not in pools:
+        hint = did_you_mean(policy.pool, pools) or "#: pool NAME=SLOTS, or a pool of the host"
+        text = f"no pool of this crontab is called {policy.pool!r}"
+        yield _found(member, "pool", text, hint, "annotation-elsewhere")
+    for parent in policy.depends_on:
         if parent.job not in named and "/" not in parent.job:
-            hint = did_you_mean(parent.job, list(named)) or "it may be in another crontab of yours"
+            hint = did_you_mean(parent.job, named) or "it may be in another crontab of yours"
             text = f"no entry of this crontab is called {parent.job!r}"
             yield _found(member, "depends_on", text, hint, "annotation-elsewhere")
 

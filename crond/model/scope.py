@@ -17,9 +17,12 @@ from crond.model.problem import Problem, Report, did_you_mean
 from crond.model.relations import Member, check_relations
 from crond.model.values import NUMBER, BadValue, Rules, is_name
 
-#: A crontab may be of any size, and nobody shall wait until thousands of its words are read.
+#: A user's crontab may be of any size, and nobody else shall wait until millions of its words are read. An
+#: item of a list is a word, and so are so many letters.
 _WORDS = 100_000
+_LETTERS = 40
 _ERRORS = 1000
+_LOST_HINTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Scope:
         self._rules = rules
         self._report_to = report
         self._words = _WORDS
+        self._gave_up = False
         self._errors = _ERRORS
         self._inherited: Layer = host
         #: That of every entry without annotations of its own: one value for all of them.
@@ -114,7 +118,7 @@ class Scope:
         """Return the words of some lines; one that cannot be split is reported, and says nothing."""
         words: list[Word] = []
         for annotation in annotations:
-            if self._words <= 0:
+            if self._gave_up:
                 break
             try:
                 found = list(words_of(annotation))
@@ -125,9 +129,11 @@ class Scope:
                 )
                 continue
             words += found
-            self._words -= len(found) + 1
-            if self._words <= 0:
+            count = sum(1 + word.text.count(",") for word in found)
+            self._words -= max(count, len(annotation.text) // _LETTERS) + 1
+            if self._words <= 0 and not self._rules.root:
                 self._give_up(annotation.line, "too many annotations")
+                return []
         return words
 
     # --- the end -------------------------------------------------------------------------------------
@@ -139,11 +145,14 @@ class Scope:
         for member in members:
             if member.name is not None:
                 named.setdefault(member.name, member)
+        lost = 0
         for name, form in self._jobs.items():
             if name in named:
                 self._apply(named[name], form.layer, entries)
             else:
-                hint = did_you_mean(name, list(named)) or "its name is name= above it, or a marker"
+                lost += 1
+                near = did_you_mean(name, named) if lost <= _LOST_HINTS else ""
+                hint = near or "its name is name= above it, or a marker"
                 text = f"no entry of this crontab is called {name[:64]!r}"
                 self._report(
                     Problem(form.word.line, form.word.column, "warning", text, hint, "annotation-lost")
@@ -176,6 +185,6 @@ class Scope:
         self._report_to(problem)
 
     def _give_up(self, line: int, message: str) -> None:
-        self._words = 0
+        self._gave_up = True
         hint = "annotations from here on are not read"
         self._report_to(Problem(line, 1, "error", message, hint, "annotation-bad"))

@@ -529,6 +529,19 @@ def test_too_many_annotations_keep_nobody_waiting() -> None:
     assert len(table.entries) == 120
 
 
+def test_names_of_nothing_keep_nobody_waiting() -> None:
+    """A crontab of dependencies on jobs that are not there was read for minutes, name by name."""
+    names = ",".join(f"jobb{n}" for n in range(250))
+    table = parsed("".join(f"#: name=job{n} depends_on={names}\n{LINE}" for n in range(300)))
+    assert sum(one.code == "annotation-elsewhere" for one in table.problems) == 100
+    assert not table.errors
+    table = parsed(f"#: depends_on={names}\n{LINE}" * 500)
+    assert [one.message for one in table.errors] == ["too many annotations"]
+    assert not parsed(f"#: depends_on={names}\n{LINE}" * 500, privileged=True).errors
+    table = parsed(f"#: name=a\n{LINE}" + "".join(f"#: job b{n} nice=1\n" for n in range(300)))
+    assert sum(one.code == "annotation-lost" for one in table.problems) == 300
+
+
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
 def test_each_key_can_be_said_in_words(key: Any) -> None:
     """What `check --explain` prints is one sentence, with the value in it and no secret."""
