@@ -15,6 +15,10 @@ from crond.launcher.spawn import Program
 #: Letters on their way at once, of all users and of one.
 AT_ONCE = 8
 AT_ONCE_OF_USER = 2
+#: One that takes this long (seconds) is slow: its mailer may hang, even on purpose. So many of these leave
+#: their room to others.
+SLOW = 10.0
+MOST_SLOW = 32
 #: Letters of one user that may wait.
 MOST = 10_000
 
@@ -24,6 +28,7 @@ class Letter:
     """One attempt's output on its way. `to` None: to syslog. `size` is the output's, in bytes, at its end.
 
     `uid` owns the output, `pid` was the job's process. `tries` counts how often it failed for the moment.
+    `slow`: it is on its way and leaves its room to another.
     """
 
     key: str
@@ -34,6 +39,7 @@ class Letter:
     program: Program
     to: Addressed | None
     tries: int = 0
+    slow: bool = False
 
     @property
     def user(self) -> str:
@@ -47,6 +53,7 @@ class Letters:
         self._queues: dict[str, deque[Letter]] = {}
         self._held: Counter[str] = Counter()
         self._sending: Counter[str] = Counter()
+        self._slow = 0
 
     @property
     def waiting(self) -> int:
@@ -71,7 +78,7 @@ class Letters:
 
     def take(self) -> Letter | None:
         """Return the letter whose turn it is, which is then on its way; None if none may go now."""
-        if self.sending >= AT_ONCE:
+        if self.sending - self._slow >= AT_ONCE:
             return None
         for user, queue in self._queues.items():
             if self._sending[user] < AT_ONCE_OF_USER:
@@ -84,8 +91,16 @@ class Letters:
                 return letter
         return None
 
+    def is_slow(self, letter: Letter) -> None:
+        """Let another go while `letter` is on its way."""
+        if self._slow < MOST_SLOW:
+            letter.slow = True
+            self._slow += 1
+
     def returned(self, letter: Letter) -> None:
         """`letter` is no longer on its way; it is done, or tried again later."""
+        self._slow -= letter.slow
+        letter.slow = False
         _less(self._sending, letter.user)
 
     def done(self, letter: Letter) -> None:

@@ -18,7 +18,7 @@ from crond.launcher.assistants import Assistants
 from crond.launcher.attempts import Attempt
 from crond.launcher.config import SYSLOG, Config
 from crond.launcher.letter import Rules, Written
-from crond.launcher.letters import MOST, Letter, Letters
+from crond.launcher.letters import MOST, SLOW, Letter, Letters
 from crond.launcher.log import Log
 from crond.launcher.loop import Loop, Timer
 from crond.launcher.outputs import Outputs
@@ -40,7 +40,7 @@ class _Delivery:
     letter: Letter
     judge: int
     pids: set[int]
-    timer: Timer
+    timers: tuple[Timer, Timer]
     status: int = 0
     trouble: Trouble | None = None
     late: bool = False
@@ -185,8 +185,11 @@ class Post:
                     # It would take what it got, nothing, for the letter.
                     _kill(mailer)
                     raise
-            timer = self._loop.after(self._config.mail_time_limit, lambda: self._give_up(delivery))
-            delivery = _Delivery(letter, mailer or feeder, {mailer, feeder} - {0}, timer)
+            timers = (
+                self._loop.after(SLOW, lambda: self._make_room(letter)),
+                self._loop.after(self._config.mail_time_limit, lambda: self._give_up(delivery)),
+            )
+            delivery = _Delivery(letter, mailer or feeder, {mailer, feeder} - {0}, timers)
         for pid in delivery.pids:
             self._deliveries[pid] = delivery
 
@@ -243,7 +246,8 @@ class Post:
         return True
 
     def _ended(self, delivery: _Delivery) -> None:
-        delivery.timer.cancel()
+        for timer in delivery.timers:
+            timer.cancel()
         letter = delivery.letter
         self._letters.returned(letter)
         if delivery.late:
@@ -287,6 +291,10 @@ class Post:
 
     def _again(self, letter: Letter) -> None:
         self._letters.again(letter)
+        self._send()
+
+    def _make_room(self, letter: Letter) -> None:
+        self._letters.is_slow(letter)
         self._send()
 
     def _give_up(self, delivery: _Delivery) -> None:

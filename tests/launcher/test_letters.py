@@ -46,6 +46,33 @@ def test_all_together_are_bounded() -> None:
     assert taken(waiting) == [f"u{AT_ONCE}"]
 
 
+def test_hanging_mailers_of_some_hold_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four users who stopped their mailers had all places, until the time limit, and then again."""
+    monkeypatch.setattr(letters, "MOST_SLOW", AT_ONCE + 1)
+    waiting = Letters()
+    for number in range(2 * AT_ONCE):
+        waiting.add(letter(f"u{number}"))
+    hanging = [waiting.take() for _ in range(AT_ONCE)]
+    assert waiting.take() is None
+    for one in hanging:
+        assert one is not None
+        waiting.is_slow(one)
+    others = [waiting.take() for _ in range(AT_ONCE)]
+    assert waiting.take() is None
+    waiting.add(letter("ann"))
+    for one in others:
+        assert one is not None
+        waiting.is_slow(one)  # for one of them there is room: even those that hang are bounded
+    assert taken(waiting) == ["ann"]
+    for one in [*hanging, *others]:
+        assert one is not None
+        waiting.returned(one)
+        waiting.done(one)
+    for number in range(2 * AT_ONCE):
+        waiting.add(letter(f"u{number}"))
+    assert len(taken(waiting)) == AT_ONCE - 1
+
+
 def test_a_user_has_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is too much is refused; others are not concerned. One that is tried again is still held."""
     monkeypatch.setattr(letters, "MOST", 2)
