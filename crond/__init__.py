@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from crond.model.crontab import Problem, Table, parse_crontab
     from crond.model.entry import Entry
 
+#: The version of all of it; the build takes it from here.
+__version__ = "0.1.0.dev0"
+
 __all__ = ["Entry", "Problem", "Start", "Table", "parse_crontab", "simulate"]
 
 _HOMES = {

@@ -114,7 +114,7 @@ def violations(room: str, source: str) -> list[str]:
     for name, lazy, line in imports_of(source):
         top, _, rest = name.partition(".")
         if top == "crond":
-            allowed = {room} | layer.rooms | (layer.lazy_rooms if lazy else frozenset())
+            allowed = {room, "__version__"} | layer.rooms | (layer.lazy_rooms if lazy else frozenset())
             right = rest.partition(".")[0] in allowed
         elif top == "os" and layer.outside is PURE:
             right = names_of_os(source) <= PURE_OF_OS
@@ -217,6 +217,7 @@ def test_the_guard_sees(room: str, source: str) -> None:
         ("model", "import os\nos.WEXITSTATUS(0)"),
         ("core", "import datetime\nfrom crond.model.run import Run"),
         ("scheduler", "def f():\n    from crond.calendars import days"),
+        ("launcher", "from crond import __version__"),
         ("launcher", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import asyncio"),
     ],
 )

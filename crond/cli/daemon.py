@@ -258,20 +258,11 @@ def launch(config: Config) -> NoReturn:
     os.execve(sys.executable, arguments, environment_at_start())
 
 
-def _version() -> str:
-    from importlib import metadata
-
-    try:
-        return metadata.version("crontabx")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start the daemon; return only when it cannot be: 1 with the reason on stderr, 0 after -V."""
     options = parser().parse_intermixed_args(arguments)
     if options.version:
-        print(f"crontabx {_version()}")
+        print(f"crontabx {crond.__version__}")
         return 0
     try:
         settings = Settings()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from crond import __version__
 from crond.cli.failure import Failure, Status
 from crond.cli.startup import begin
 
@@ -116,13 +117,7 @@ def _show_version(context: click.Context, _parameter: click.Parameter, asked: bo
 
 def version() -> str:
     """Return the line that says which version this is."""
-    from importlib import metadata
-
-    try:
-        number = metadata.version("crontabx")
-    except metadata.PackageNotFoundError:  # run from a source tree that nobody installed
-        number = "(not installed)"
-    return f"crontabx {number}"
+    return f"crontabx {__version__}"
 
 
 @click.group(

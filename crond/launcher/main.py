@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from crond import __version__
 from crond.launcher import become
 from crond.launcher.accounts import Account, Accounts, own_account
 from crond.launcher.assistants import Assistants
@@ -68,7 +69,6 @@ from crond.launcher.worker import (
 from crond.model.entry import random_delay_factor
 from crond.model.messages import PROTOCOL, Hello, TableRefused
 
-VERSION = "0.1.0"
 #: Seconds that a slow reader of our last lines may keep us.
 _LAST_WORDS = 2.0
 #: Seconds that letters which wait at the end may take.
@@ -343,9 +343,9 @@ class _Daemon:
         if config.dialect == "debian":
             if config.pid_file is not None:
                 self._log.event("CRON", "INFO", f"pidfile fd = {lock.fileno()}")
-            self._log.event("CRON", "STARTUP", VERSION if config.foreground else "fork ok")
+            self._log.event("CRON", "STARTUP", __version__ if config.foreground else "fork ok")
         else:
-            self._log.event("CRON", "STARTUP", VERSION)
+            self._log.event("CRON", "STARTUP", __version__)
             if self._post.instead_of_mail:
                 self._log.event("CRON", "INFO", "Syslog will be used instead of sendmail.")
             percent = int(random_delay_factor(self._seed) * 100)
