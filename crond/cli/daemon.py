@@ -41,7 +41,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(1, f"{self.prog}: {message}\n")
+        self.exit(1, f"{self.prog}: {message}; all options: {self.prog} --help\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
         usage="crond [options]            the host's cron, as root\n"
-        "       crond [options] FILE...    run these crontabs as the current user, in the foreground",
+        "       crond [options] FILE...    run crontabs of your own, in the foreground",
         description="Runs crontabs.",
     )
     made.add_argument("files", nargs="*", metavar="FILE", help="a crontab in the users' format; - is stdin")

@@ -199,10 +199,13 @@ def _lateness(run: RunSeen) -> str:
 
 def _length(run: RunSeen) -> str:
     if run.duration is not None:
-        return f", ran for {duration(run.duration)}"
-    if run.started_at is None or run.ended_at is None:
+        lasted = run.duration
+    elif run.started_at is not None and run.ended_at is not None:
+        lasted = (run.ended_at - run.started_at).total_seconds()
+    else:
         return ""
-    return f", ran for {duration((run.ended_at - run.started_at).total_seconds())}"
+    # Of a lost run nobody knows when it ended, or whether it has.
+    return f", {'was seen' if run.outcome == 'lost' else 'ran'} for {duration(lasted)}"
 
 
 def _end(run: RunSeen, why: str) -> str:

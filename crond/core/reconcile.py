@@ -16,7 +16,7 @@ _ACTIVE = (State.STARTING, State.RUNNING, State.STOPPING)
 
 def lost(runs: Iterable[Run], *, at: float) -> list[Run]:
     """Return, as they end, the runs whose processes belonged to a launcher that is no more."""
-    reason = "the launcher died; how the process ended is unknown"
+    reason = "the daemon ended first"
     return [run.finish(Outcome.LOST, at=at, reason=reason) for run in runs if run.state in _ACTIVE]
 
 

@@ -57,4 +57,7 @@ class Lock:
     def _write_pid(self) -> None:
         os.fchmod(self._fd, 0o644)
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        try:
+            os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.path) from None

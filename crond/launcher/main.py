@@ -416,7 +416,10 @@ def _lock(config: Config) -> Lock:
         return Lock(path)
     except Busy as busy:
         if config.pid_file is None:
-            raise StartFailed(f"{config.state} is in use by the crond with pid {busy.pid or '?'}") from None
+            raise StartFailed(
+                f"{config.state} is in use by the crond with pid {busy.pid or '?'}; "
+                "stop that one, or give this one a folder of its own with --state"
+            ) from None
         text = f"can't lock {busy.path}, otherpid may be {busy.pid or '0'}: {os.strerror(11)}"
         program = "cron" if config.dialect == "debian" else "crond"
         Syslog(config.syslog or SYSLOG).write(program, os.getpid(), f"(CRON) DEATH ({text})", ERR)

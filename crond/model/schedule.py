@@ -69,7 +69,8 @@ class Cron:
     text: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return self.text
+        # Files align fields with tabs and more; a line of a table shall not.
+        return " ".join(self.text.split())
 
     @property
     def wild(self) -> bool:

@@ -245,7 +245,7 @@ class Control:
             if matches:
                 names = sorted(job.id for job in matches)
                 raise Refusal("ambiguous", f"{text!r} may be {len(names)} jobs", names[:20])
-        raise Refusal("unknown", f"there is no job {text!r}")
+        raise Refusal("unknown", f"there is no job {text!r}; crontabx list shows those there are")
 
     # --- replies -----------------------------------------------------------------------------------------
 

@@ -98,9 +98,9 @@ def due_daily(daemon: FakeDaemon, *, schedule: str = DAILY, up_since: str = "202
             "Run k3f started at 2026-11-21 03:00:00 KST, ran for 12 s and was stopped.",
         ),
         (
-            recorded(outcome="lost", exit_code=None, reason="power"),
+            recorded(outcome="lost", exit_code=None, reason="x"),
             "it ran and was lost",
-            "Run k3f started at 2026-11-21 03:00:00 KST, ran for 12 s and how it ended is not known: power.",
+            "Run k3f started at 2026-11-21 03:00:00 KST, was seen for 12 s and how it ended is not known: x.",
         ),
         (
             recorded(outcome="could_not_start", reason="exec: /bin/nosh", exit_code=None),
