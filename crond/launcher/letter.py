@@ -75,7 +75,7 @@ def addressed(written: Written, rules: Rules) -> Addressed:
         if text is None or rules.dialect != "cronie" or "$" not in text:
             return text
         expanded = _expanded(text, rules.daemon)
-        if len(expanded) > _LONGEST_ADDRESS:
+        if expanded is None:
             unexpanded.append(name)
             return text
         return expanded
@@ -143,8 +143,16 @@ def _is_unknown(name: bytes, written: Written, rules: Rules) -> bool:
     return rules.dialect == "debian" and name in written.of_pam
 
 
-def _expanded(text: str, environment: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda match: environment.get(match[1] or match[2], ""), text)
+def _expanded(text: str, environment: Mapping[str, str]) -> str | None:
+    """Return `text` with its variables replaced; None where that becomes too long."""
+    made, at = "", 0
+    for match in _VARIABLE.finditer(text):
+        made += text[at : match.start()] + environment.get(match[1] or match[2], "")
+        at = match.end()
+        if len(made) > _LONGEST_ADDRESS:
+            return None
+    made += text[at:]
+    return made if len(made) <= _LONGEST_ADDRESS else None
 
 
 def _is_safe(address: str, dialect: str) -> bool:
