@@ -51,6 +51,10 @@ def main(request: str) -> int:
     """Answer `request`, a Request as JSON, on descriptor 0; end early if nobody listens any more."""
     name_process("crond-pam")
     asked = Request(**json.loads(request))
+    if not any(session for _, session in asked.accounts):
+        # What is only asked again can wait for jobs; a session is opened with the nice that they have.
+        with contextlib.suppress(OSError):
+            os.nice(10)
     library = libpam.load()
     # Modules log under the name of the process that asks, as in cron.
     syslog.openlog("CRON" if asked.dialect == "debian" else "CROND", syslog.LOG_PID, syslog.LOG_CRON)

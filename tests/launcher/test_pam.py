@@ -295,6 +295,25 @@ def test_the_last_answer_holds_while_pam_cannot_be_asked(pam: Host) -> None:
     until(lambda: isinstance(run(runner, path), NotStarted))
 
 
+def test_a_change_of_the_accounts_is_heard_and_jobs_go_first(pam: Host) -> None:
+    """Without a HUP: `chage` changes /etc/shadow. What is asked then gives way to jobs; sessions do not."""
+    pam.checks("debian")
+    pam.says("pamann", "nice > new; mv new asked")
+    path = pam.crontab("pamann", "* * * * * echo ran")
+    daemon = pam.begin("debian")
+    runner = Runner(daemon.wire())
+    assert output(daemon, runner, path) == "ran\n"
+    asked = pam.folder / "check/asked"
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert int(asked.read_text()) == ours
+    asked.unlink()
+    pam.accounts("99999")
+    # Each minute, and whenever a crontab changes.
+    pam.crontab("pamann", "* * * * * echo ran again")
+    until(asked.exists)
+    assert int(asked.read_text()) == min(ours + 10, 19)
+
+
 def test_a_host_whose_logins_are_closed(pam: Host) -> None:
     """pam_nologin, as some hosts have it for cron: jobs run again when the file is gone."""
     pam.service(
