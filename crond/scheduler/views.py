@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import islice
 from operator import itemgetter
 from typing import Any
@@ -20,6 +21,7 @@ from crond.scheduler.metrics import Metrics
 
 _FAILURES = (Outcome.FAILED, Outcome.COULD_NOT_START, Outcome.LOST)
 _SHOWN = 10
+_PROBLEMS_TOLD = 1000
 #: The years 1970 to 9998: what every client can read in every zone.
 _FIRST, _LAST = 0.0, 253370764799.0
 
@@ -63,7 +65,7 @@ class Views:
             "running": [shown(run) for run in runs if run.state is not State.FINISHED],
             "next": self._soonest(_SHOWN),
             "failed": [shown(run) for run in failed[:_SHOWN]],
-            "problems": list(self._problems()),
+            "problems": sorted(self._problems(), key=_is_no_error)[:_PROBLEMS_TOLD],
         }
 
     def next_dues(self, jobs: list[Job], count: int) -> dict[str, Any]:
@@ -90,6 +92,7 @@ class Views:
 
     def _job(self, job: Job, runs: list[Run]) -> dict[str, Any]:
         entry = job.entry
+        lines = [*(annotation.line for annotation in entry.annotations), entry.line]
         moment = next(self._preview.due_times(job), None)
         return {
             "job": job.id,
@@ -103,12 +106,20 @@ class Views:
             "next": None if moment is None else iso(moment),
             "running": [shown(run) for run in runs if run.state is not State.FINISHED],
             "last": next((shown(run) for run in runs if run.state is State.FINISHED), None),
-            "problems": [one for one in self._problems(job.origin) if one["line"] == entry.line],
+            "problems": [one for line in lines for one in self._by_line.get((job.origin, line), ())],
         }
 
-    def _problems(self, origin: str | None = None) -> Iterator[dict[str, Any]]:
+    @cached_property
+    def _by_line(self) -> dict[tuple[str, int], list[dict[str, Any]]]:
+        """The problems of each line of each table: a table of 10,000 entries may have as many problems."""
+        found: dict[tuple[str, int], list[dict[str, Any]]] = {}
+        for problem in self._problems():
+            found.setdefault((problem["origin"], problem["line"]), []).append(problem)
+        return found
+
+    def _problems(self) -> Iterator[dict[str, Any]]:
         for path, table in self._engine.tables.items():
-            if origin in (None, path) and (self._everything or table.uid == self._uid):
+            if self._everything or table.uid == self._uid:
                 for problem in table.table.problems:
                     yield {
                         "origin": path,
@@ -120,7 +131,7 @@ class Views:
                         "code": problem.code,
                     }
         for path, refused in self._engine.refused.items():
-            if origin in (None, path) and (self._everything or refused.uid == self._uid):
+            if self._everything or refused.uid == self._uid:
                 yield {
                     "origin": path,
                     "line": 0,
@@ -130,6 +141,10 @@ class Views:
                     "hint": "",
                     "code": "",
                 }
+
+
+def _is_no_error(problem: dict[str, Any]) -> bool:
+    return bool(problem["severity"] != "error")
 
 
 def shown(run: Run) -> dict[str, Any]:

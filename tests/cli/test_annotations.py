@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from crond.cli.crontab_report import Report
 from crond.model.crontab import parse_crontab
 from tests.cli.conftest import Client
 
@@ -39,6 +40,15 @@ def test_what_the_daemon_forgives_is_refused_here(client: Client, crontab: Path)
         "Invalid crontab file. Syntax issues were found.",
     ]
     assert client("check", str(crontab)).exit_code == 1
+
+
+@pytest.mark.parametrize("dialect", ["cronie", "debian"])
+def test_by_the_name_of_crontab(dialect: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the form that both crons have for an error, and with the hint behind it."""
+    table = parse_crontab("#: retires=3\n0 6 * * * true\n", dialect=dialect, extensions=True)
+    Report(dialect, "Nothing was installed.").show_errors("jobs", table.errors, "Nothing was installed.")
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["\"jobs\":1: unknown key 'retires': did you mean retries?", "Nothing was installed."]
 
 
 def test_the_same_file_is_taken_by_every_cron(client: Client, crontab: Path) -> None:

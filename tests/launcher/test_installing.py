@@ -82,6 +82,15 @@ def test_a_text_with_errors_changes_nothing(crontab: Crontab) -> None:
     assert texts(crontab) == [("install", ONE)]
 
 
+def test_an_annotation_in_error_is_not_installed(crontab: Crontab) -> None:
+    """The daemon would forgive it; who installs it now can still mend it."""
+    with pytest.raises(Refused) as caught:
+        install(crontab, b"#: name=a retires=3\n* * * * * fine\n")
+    (problem,) = caught.value.more["problems"]
+    assert (problem["line"], problem["column"], problem["hint"]) == (1, 11, "did you mean retries?")
+    install(crontab, b"#: name=a retries=3\n* * * * * fine\n")
+
+
 def test_warnings_do_not_refuse(crontab: Crontab) -> None:
     """A reversed range is a warning: installed, and told."""
     changed = crontab.install(b"0 5-1 * * * x\n", base="", by=mark("install", ME))

@@ -51,6 +51,16 @@ def test_list(served: Scheduler) -> None:
     assert (job["running"], job["last"]) == ([], None)
 
 
+def test_many_problems_are_told_in_part(scheduler: Scheduler) -> None:
+    """Thousands of keys that do nothing yet must not hide an error, nor fill an answer."""
+    scheduler.greet(scheduler.table("#: nice=1 tags=a\n* * * * * c\n" * 600 + "#: nmae=x\n* * * * * d\n"))
+    problems = scheduler.ask("status")["problems"]
+    assert len(problems) == 1000
+    assert (problems[0]["line"], problems[0]["message"]) == (1201, "unknown key 'nmae'")
+    jobs = scheduler.ask("list")["jobs"]
+    assert [len(job["problems"]) for job in (jobs[0], jobs[-1])] == [2, 1]
+
+
 def test_status(served: Scheduler) -> None:
     """What runs, what is next, what is wrong."""
     body = served.ask("status")

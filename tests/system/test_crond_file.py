@@ -358,6 +358,28 @@ def test_what_cannot_be_read_is_named(
     assert words in crond.errors[0]
 
 
+def test_an_annotation_in_error_stops_no_job(start_files: StartFiles, folder: Path) -> None:
+    """The entry runs without what is wrong, under Debian's rules, too; log and `status` name it. What
+    waits for others is held: it does not run before them.
+    """
+    tab = write(
+        folder / "tab",
+        "#: name=good retires=3\n@every 1s true\n#: name=held depends_on=good schedule=@after\n"
+        "* * * * * touch late\n"
+        "#: name=too schedule='@every 1s'\n0 0 30 2 * true\n",
+    )
+    crond = start_files(folder, tab, "--dialect", "debian").up()
+    crond.line("good: ended, exit status 0")
+    crond.line("too: ended, exit status 0")
+    errors = [one for one in crond.ask("status")["problems"] if one["severity"] == "error"]
+    assert [(one["line"], one["message"]) for one in errors] == [(1, "unknown key 'retires'")]
+    jobs = {job["job"].partition("/")[2]: job for job in crond.ask("list")["jobs"]}
+    assert [one["code"] for one in jobs["good"]["problems"]] == ["annotation-unknown-key"]
+    assert (jobs["held"]["schedule"], jobs["held"]["next"]) == ("@after", None)
+    assert any("unknown key 'retires'" in line for line in crond.errors)
+    assert crond.end() == 0
+
+
 def test_a_table_with_errors_runs_what_is_right(start_files: StartFiles, folder: Path) -> None:
     """Cronie's way: a bad line is left out, and named; the others run."""
     tab = write(folder / "tab", "#: name=good\n@every 1s true\n61 * * * * never\n@hourly\n")
