@@ -110,7 +110,7 @@ def _opening(place: Place, body: dict[str, Any], now: datetime) -> list[str]:
 def _lately(body: dict[str, Any] | None) -> list[str]:
     """What the history says of the last day."""
     if body is None:
-        return ["The history does not answer (no recorder, or its database is away)."]
+        return ["The history does not answer (starting, none kept, or its database is away)."]
     try:
         everyone = list_of(body, "jobs", read_stats)
         lag = behind(body)
