@@ -155,7 +155,7 @@ class _Reader:
         self._shared: Mapping[str, str] = MappingProxyType({})
         self._problems: list[Problem] = []
         rules = Rules(dialect, self._draw, root=system or privileged)
-        self._scope = Scope(rules, defaults, self._problems.append)
+        self._scope = Scope(rules, defaults if extensions else {}, self._problems.append)
         self._block: list[Annotation] = []
         self._marker: str | None = None
         self._refused: set[str] = set()
@@ -353,15 +353,17 @@ class _Reader:
 
     def _annotated(self, schedule: Schedule) -> tuple[tuple[Annotation, ...], str | None, Policy]:
         """Return the block above an entry, and the name and the policy that the entry has by it."""
-        marker, block = self._marker, tuple(self._take_block())
+        marker, held = self._marker, isinstance(schedule, After)
+        if not self._block and marker is None and not held:
+            return (), None, self._scope.policy  # nearly all entries
+        block = tuple(self._take_block())
         if not self._extensions:
             return block, None, PLAIN
         if marker is not None and block:
             text = "what made this entry may write it anew without this annotation"
             hint = f"say it elsewhere: #: job {shlex.quote(marker)} ..."
             self._warn(block[0].line, block[0].column, text, hint, code="annotation-managed")
-        held = isinstance(schedule, After)
-        name, policy = self._scope.entry(len(self._entries), block, marker, held=held)
+        name, policy = self._scope.entry(len(self._entries), block, marker)
         return block, name, policy
 
     def _take_block(self) -> list[Annotation]:

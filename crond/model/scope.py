@@ -53,7 +53,7 @@ class Scope:
         self._errors = _ERRORS
         self._inherited: Layer = host
         #: That of every entry without annotations of its own: one value for all of them.
-        self._policy = policy_of(host) if host else PLAIN
+        self.policy = policy_of(host) if host else PLAIN
         self._blocks: dict[int, _Block] = {}
         self._jobs: dict[str, _JobForm] = {}
 
@@ -66,7 +66,7 @@ class Scope:
             case "defaults":
                 said = read_words(words, "defaults", self._rules, self._report)
                 self._inherited = {**self._inherited, **said}
-                self._policy = policy_of(self._inherited)
+                self.policy = policy_of(self._inherited)
             case "pool":
                 self._declare_pools(form, words)
             case "job":
@@ -100,18 +100,16 @@ class Scope:
         )
 
     def entry(
-        self, number: int, block: tuple[Annotation, ...], marker: str | None, *, held: bool
+        self, number: int, block: tuple[Annotation, ...], marker: str | None
     ) -> tuple[str | None, Policy]:
         """Return name and policy of entry `number` (from 0), as far as the lines up to it tell.
 
-        `held`: its line gives it no instants of its own.
+        Only for entries of which there is more to say than `policy`.
         """
-        if not block and marker is None and not held:
-            return None, self._policy
         own = read_words(self._split(block), "entry", self._rules, self._report) if block else {}
         self._blocks[number] = _Block(own, self._inherited)
         name = own["name"].value if "name" in own else None
-        policy = policy_of(self._inherited, own) if own else self._policy
+        policy = policy_of(self._inherited, own) if own else self.policy
         return (name if isinstance(name, str) else marker), policy
 
     def _split(self, annotations: tuple[Annotation, ...]) -> list[Word]:
