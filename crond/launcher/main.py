@@ -21,28 +21,24 @@ from crond.launcher import become
 from crond.launcher.accounts import Account, Accounts, own_account
 from crond.launcher.assistants import Assistants
 from crond.launcher.attempts import Attempt
-from crond.launcher.boottime import boot_token, first_of_boot
 from crond.launcher.bounding import Bounding
 from crond.launcher.clients import Clients
 from crond.launcher.closing import Closing
-from crond.launcher.config import SYSLOG, Config
+from crond.launcher.config import Config
 from crond.launcher.descriptors import Opener
 from crond.launcher.detach import Detached, detach
 from crond.launcher.echo import Echo
 from crond.launcher.editing import Editing
 from crond.launcher.folders import WrongFolder, make_folders
 from crond.launcher.launcher import Launcher
-from crond.launcher.letter import Rules
 from crond.launcher.listening import listen
-from crond.launcher.lock import Busy, Lock
-from crond.launcher.log import Ending, Level, Log
+from crond.launcher.lock import Lock
+from crond.launcher.log import Ending
 from crond.launcher.loop import Loop
 from crond.launcher.notify import Supervisor
-from crond.launcher.outlet import Outlet
 from crond.launcher.outputs import Outputs
 from crond.launcher.post import Post
 from crond.launcher.process import (
-    charset_of_locale,
     prepare_process,
     raise_open_files,
     stay_in,
@@ -54,10 +50,19 @@ from crond.launcher.rescan import Rescan
 from crond.launcher.sessions import sessions_for
 from crond.launcher.spawn import Identity, Spawner
 from crond.launcher.spool import Spool
+from crond.launcher.start import (
+    StartFailed,
+    about_reboot,
+    draw_seed,
+    in_words,
+    mail_rules,
+    make_hello,
+    make_log,
+    take_lock,
+)
 from crond.launcher.stopping import Stopping
 from crond.launcher.surroundings import Surroundings
 from crond.launcher.sweeps import Sweeps
-from crond.launcher.syslog import ERR, Syslog
 from crond.launcher.worker import (
     RECORDER,
     SCHEDULER,
@@ -67,7 +72,7 @@ from crond.launcher.worker import (
     worker_program,
 )
 from crond.model.entry import random_delay_factor
-from crond.model.messages import PROTOCOL, Hello, TableRefused
+from crond.model.messages import TableRefused
 
 #: Seconds that a slow reader of our last lines may keep us.
 _LAST_WORDS = 2.0
@@ -76,10 +81,6 @@ _LAST_LETTERS = 5.0
 #: The group of no account. What has a letter or the server's password in hand has the account's uid and this
 #: group, for which the kernel lets the account's other programs, scheduler and recorder, not look into it.
 _APART = 65534
-
-
-class StartFailed(Exception):
-    """The daemon cannot start; the text says why."""
 
 
 def main(config_json: str) -> int:
@@ -128,7 +129,7 @@ class _Daemon:
         self._own = own_account()
         account = self._scheduler_account()
         try:
-            lock = _lock(config)
+            lock = take_lock(config)
             make_folders(config, account)
             if config.mode == "host":
                 stay_in(config.spool)
@@ -137,7 +138,7 @@ class _Daemon:
             self._launcher.rescan()
             self._require_given_files()
         except (WrongFolder, OSError) as error:
-            raise StartFailed(_in_words(error)) from None
+            raise StartFailed(in_words(error)) from None
         # Before the scheduler is started, which would else keep the terminal open.
         Detached.up()
         self._begin()
@@ -156,9 +157,9 @@ class _Daemon:
 
     def _make_parts(self, account: Account | None) -> None:
         config = self._config
-        seed = self._seed = _seed()
+        seed = self._seed = draw_seed()
         self._loop = Loop()
-        self._errors, self._lines, self._log = _log(config, self._loop)
+        self._errors, self._lines, self._log = make_log(config, self._loop)
         self._loop.complain = self._log.error
         self._outputs = Outputs(os.path.join(config.state, "outputs"))
         open_files = raise_open_files()
@@ -175,7 +176,7 @@ class _Daemon:
             sessions=self._sessions,
         )
         self._surroundings = Surroundings(spool, programs, open_files=open_files)
-        self._hello = _hello(config, seed)
+        self._hello = make_hello(config, seed)
         self._launcher = Launcher(
             hello=self._hello,
             spool=spool,
@@ -233,7 +234,7 @@ class _Daemon:
         assistants = Assistants(config.package, loop=self._loop, log=self._log, spawner=self._spawner)
         self._post = Post(
             config,
-            _mail_rules(config),
+            mail_rules(config),
             identity=None if account is None else Identity(account.uid, _APART, ()),
             loop=self._loop,
             log=self._log,
@@ -322,9 +323,9 @@ class _Daemon:
                 self._log.event("CRON", "INFO", "running with inotify support")
             else:
                 self._log.event("CRON", "No inotify - daemon runs with -i or -c option", "")
-        about_reboot = _about_reboot(config.dialect, first=self._hello.reboot)
-        if config.reboot_marker is not None and about_reboot:
-            self._log.event("CRON", "INFO", about_reboot)
+        reboot = about_reboot(config.dialect, first=self._hello.reboot)
+        if config.reboot_marker is not None and reboot:
+            self._log.event("CRON", "INFO", reboot)
         self._launcher.scheduler = self._scheduler
         # What lives now lives for good: the collector must not touch its pages, which a fork shares.
         gc.collect()
@@ -403,86 +404,3 @@ class _Daemon:
             self._loop.after(0.0, self._parse)
         elif self._sessions is not None:
             self._sessions.look(self._launcher.users())
-
-
-def _lock(config: Config) -> Lock:
-    """Take the lock that this daemon is known by. Raises StartFailed, OSError."""
-    if config.pid_file is not None:
-        path = config.pid_file
-    else:
-        os.makedirs(config.state, mode=0o700, exist_ok=True)
-        path = os.path.join(config.state, "lock")
-    try:
-        return Lock(path)
-    except Busy as busy:
-        if config.pid_file is None:
-            raise StartFailed(
-                f"{config.state} is in use by the crond with pid {busy.pid or '?'}; "
-                "stop that one, or give this one a folder of its own with --state"
-            ) from None
-        text = f"can't lock {busy.path}, otherpid may be {busy.pid or '0'}: {os.strerror(11)}"
-        program = "cron" if config.dialect == "debian" else "crond"
-        Syslog(config.syslog or SYSLOG).write(program, os.getpid(), f"(CRON) DEATH ({text})", ERR)
-        raise StartFailed(text) from None
-
-
-def _log(config: Config, loop: Loop) -> tuple[Outlet, Outlet | None, Log]:
-    # In the background everything goes to syslog, and the terminal must not be kept open.
-    errors = Outlet(2 if config.foreground else os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), loop)
-    lines = Outlet(1, loop) if config.foreground and config.syslog is None else None
-    log = Log(
-        errors=errors,
-        lines=lines,
-        syslog=Syslog(config.syslog) if config.syslog else None,
-        as_json=config.log_format == "json",
-        dialect=config.dialect,
-        level=config.log_level,
-        debug=config.debug,
-    )
-    return errors, lines, log
-
-
-def _mail_rules(config: Config) -> Rules:
-    host = os.uname().nodename
-    return Rules(
-        dialect=config.dialect,
-        host=host if config.full_host else host.partition(".")[0],
-        charset=charset_of_locale(),
-        daemon=dict(os.environ),
-        marks_failed=bool(config.log_level & Level.FAILURE),
-        only_asked=config.mode == "files" and config.mail != "command",
-        inherits=config.mode == "files" and not config.clean_env,
-    )
-
-
-def _hello(config: Config, seed: int) -> Hello:
-    return Hello(
-        protocol=PROTOCOL,
-        life=os.urandom(8).hex(),
-        boot=boot_token(),
-        reboot=first_of_boot(config.reboot_marker),
-        seed=seed,
-        dialect=config.dialect,
-        began=time.time(),
-    )
-
-
-def _about_reboot(dialect: str, *, first: bool) -> str:
-    """Return cron's words about `@reboot` jobs; cronie has none where they run."""
-    if dialect == "debian":
-        return "Running @reboot jobs" if first else "Skipping @reboot jobs -- not system startup"
-    return "" if first else "@reboot jobs will be run at computer's startup."
-
-
-def _seed() -> int:
-    """Return what this life draws `~` and RANDOM_DELAY from; CRONTABX_SEED makes it the same each time."""
-    text = os.environ.get("CRONTABX_SEED", "")
-    if text.isascii() and text.isdigit():
-        return int(text) % 2**53
-    return int.from_bytes(os.urandom(6), "big")
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
