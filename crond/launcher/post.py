@@ -304,11 +304,11 @@ class Post:
 
 
 def _kill(pid: int) -> None:
-    """End a process that we started, and all of its group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+    """End a process that we started, and all of its group, as far as we may."""
+    for end in (os.kill, os.killpg):
+        # Without privilege we may not end a setuid mailer, but the letter's other process.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            end(pid, signal.SIGKILL)
 
 
 def _lifted(stack: contextlib.ExitStack, fd: int) -> int:
