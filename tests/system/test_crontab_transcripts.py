@@ -26,6 +26,7 @@ pytestmark = pytest.mark.root
 DIFFERENCES = {
     "line": "an error has its line's number; Debian's is one less where it did not read the line to its end",
     "all": "every error is shown, not the first alone",
+    "annotation": "an error in an annotation is refused; to Debian's it is a comment",
     "may": "cron.allow and cron.deny are asked about who sits there; Debian's keeps root from others, too",
     "copy": "what goes to no terminal is the crontab as it is; Debian's spoils \\r and \\b in copies also",
     "content": "an edit is one if the text changed; Debian's loses what was saved within a second",
@@ -42,6 +43,11 @@ LEFT = "crontab: edits left in TEMPORARY/crontab\n"
 REMOVE = "crontab: really delete ANN's crontab? "
 BEGAN, ENDED, REPLACED = (f"(ANN) {event} (ANN)" for event in ("BEGIN EDIT", "END EDIT", "REPLACE"))
 GOOD, OTHER, BAD = b"* * * * * x\n", b"1 * * * * y\n", b"bad\n"
+ANNOTATED = (
+    b"#: defaults retries=2 on_failure=ops\n#: name=a timeout=5m\n0 6 * * * x\n"
+    b"#: name=b depends_on=a schedule=@after condition='[ -e /x ]'\n0 9 * * * y\n"
+    b"#: job b pool=gpu\n#: pool gpu=1\n"
+)
 #: What Debian's needs to see that the file was written.
 LATER = 'touch -d "10 seconds" "$1"'
 
@@ -103,6 +109,16 @@ STORIES: dict[str, list[Step]] = {
             ours=f'"-":1: bad minute\n"-":3: bad minute\n{ERRORS}',
         ),
         put(b"* * * * *\n@daily\n"),
+    ],
+    "annotations": [
+        put(ANNOTATED),
+        Step("-l"),
+        put(ANNOTATED, "-n -"),
+        put(
+            b"#: retires=3\n" + GOOD,
+            differs="annotation",
+            ours=f'"-":1: unknown key \'retires\': did you mean retries?\n{ERRORS}',
+        ),
     ],
     "dry run": [
         put(GOOD, "-n -"),
