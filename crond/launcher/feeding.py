@@ -15,13 +15,15 @@ from crond.launcher.kernel import name_process
 _HEADERS, _OUTPUT, _MAILER = 0, 3, 4
 
 
-def main(size: str, returns: str, pruned: str) -> int:
-    """Write the headers and `size` bytes of output.
+def main(size: str, seconds: str, returns: str, pruned: str) -> int:
+    """Write the headers and `size` bytes of output, in whole `seconds` at most.
 
     `returns` "drop": without its CRs. `pruned` "yes": the output is gone, which is then said. A mailer that
     reads no more is the mailer's business: its status says what became of the letter.
     """
     name_process("crond-mail")
+    # A launcher that died can no longer end us, and a mailer that hangs would keep us for good.
+    signal.alarm(int(seconds))
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import signal
 from dataclasses import dataclass, replace
@@ -176,7 +177,8 @@ class Post:
                 head = _lifted(stack, self._headers(letter))
                 mailer = self._start_mailer(stack, letter, reading)
                 returns = "drop" if self._config.dialect == "cronie" else "keep"
-                told = (str(letter.size), returns, "yes" if pruned else "no")
+                seconds = str(math.ceil(self._config.mail_time_limit) + 1)
+                told = (str(letter.size), seconds, returns, "yes" if pruned else "no")
                 try:
                     feeder = self._assistants.run(
                         "feeding", *told, descriptors=(head, given, writing), identity=self._identity

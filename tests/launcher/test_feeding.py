@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def fed(output: Path, size: int, *told: str) -> bytes:
     fd = os.open(output, os.O_RDONLY)
     try:
         done = subprocess.run(
-            [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, str(fd), str(size), *told],
+            [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, str(fd), str(size), "20", *told],
             input=b"H\n\n",
             pass_fds=(fd,),
             capture_output=True,
@@ -52,8 +53,21 @@ def test_a_mailer_that_reads_nothing(tmp_path: Path) -> None:
     output.write_bytes(b"x" * 1_000_000)
     reading, writing = os.pipe()
     fd = os.open(output, os.O_RDONLY)
-    command = [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, str(fd), "1000000", "keep", "no"]
+    command = [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, str(fd), "1000000", "20", "keep", "no"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writing, pass_fds=(fd,))
     for each in (writing, fd, reading):
         os.close(each)
     assert process.wait(DEADLINE) == 0
+
+
+def test_a_mailer_that_hangs_after_the_launcher_died(tmp_path: Path) -> None:
+    """Processes of a launcher that was killed waited for a mailer that read no more, for ever."""
+    output = tmp_path / "output"
+    output.write_bytes(b"x" * 1_000_000)
+    reading, writing = os.pipe()
+    fd = os.open(output, os.O_RDONLY)
+    command = [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, str(fd), "1000000", "1", "keep", "no"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writing, pass_fds=(fd,))
+    assert process.wait(DEADLINE) == -signal.SIGALRM
+    for each in (writing, fd, reading):
+        os.close(each)

@@ -192,7 +192,7 @@ class TestUsers:
         self, folder: Path, host: Make, daemon: Begin, box: Box
     ) -> None:
         """Its account could take the output, and the password of the server, from who writes the letter."""
-        box.be("time.sleep(1000)")
+        box.be("time.sleep(10)")
         tab = crontab(folder, "HOME=/", "* * * * * nobody head -c 300000 /dev/zero", name="crontab")
         tab.chmod(0o644)
         running = daemon(host(mail="sendmail", sendmail=box.path))
