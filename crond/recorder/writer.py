@@ -77,6 +77,7 @@ class Writer:
         self._position = Position(0, 0)
         self._state = State.WAITING
         self._trouble = ""
+        self._where = ""
         self._pause = 0.0
         self._look = LOOK
         self._stopping = False
@@ -167,7 +168,9 @@ class Writer:
         return self._do_errands(self._store) or batch is not None
 
     def _open(self) -> Store:
+        self._where = ""
         place = self._place()
+        self._where = f" ({place.url.render_as_string(hide_password=True)})"
         token = made_token(self._feed.folder)
         store = Store(place.url)
         try:
@@ -200,7 +203,7 @@ class Writer:
         self._close()
         with self._changed:
             if trouble != self._trouble:
-                self._log(trouble)
+                self._log(f"{trouble}{self._where}; it is tried again, and jobs run on")
             self._state, self._trouble = state, trouble
             self._changed.notify_all()
         return wait
