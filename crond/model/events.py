@@ -12,11 +12,15 @@ from crond.model.messages import (
     Exited,
     Hello,
     NotStarted,
+    Pairs,
     Started,
+    Survived,
     TableGone,
     TableRefused,
     TablesComplete,
+    Vanished,
 )
+from crond.model.run import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,65 @@ class TableParsed:
 
 @dataclass(frozen=True, slots=True)
 class RunRequested:
-    """Somebody (uid `by`) wants job `job` to run now."""
+    """Somebody (uid `by`) wants job `job` to run now, with `environment` beside its own variables.
+
+    `downstream`: and then the jobs that depend on it, for the same instant.
+    """
+
+    job: str
+    by: int
+    environment: Pairs = ()
+    downstream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillRequested:
+    """Somebody (uid `by`) wants job `job` to run for `instant` (epoch seconds), which it was due at."""
+
+    job: str
+    by: int
+    instant: float
+
+
+@dataclass(frozen=True, slots=True)
+class RerunRequested:
+    """Somebody (uid `by`) wants the finished `run` to run again.
+
+    `downstream`: and so the runs that it was an answer for; `failed`: of those, the ones that did not succeed.
+    """
+
+    run: str
+    by: int
+    downstream: bool = False
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRequested:
+    """Somebody (uid `by`) wants `run` to count as `outcome`, which is SUCCESS or FAILED; what runs is
+    ended.
+    """
+
+    run: str
+    by: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRequested:
+    """Somebody (uid `by`) wants `job` not to be due until `until` (epoch seconds; None: until it is
+    resumed). `note` says why.
+    """
+
+    job: str
+    by: int
+    until: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequested:
+    """Somebody (uid `by`) wants the paused `job` to be due again."""
 
     job: str
     by: int
@@ -57,10 +119,17 @@ Event = (
     | TableParsed
     | TableGone
     | TableRefused
+    | Survived
     | TablesComplete
     | Started
     | NotStarted
     | Exited
+    | Vanished
     | RunRequested
+    | BackfillRequested
+    | RerunRequested
+    | MarkRequested
     | StopRequested
+    | PauseRequested
+    | ResumeRequested
 )

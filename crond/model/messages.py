@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 #: Both ends of a wire must name the same number; it grows with every change of this file or of codec.
-PROTOCOL = 2
+PROTOCOL = 3
 
 Pairs: TypeAlias = "tuple[tuple[str, str], ...]"
 
@@ -27,9 +27,10 @@ class BadMessage(ValueError):
 class Start:
     """Start entry number `entry` (from 0) of table version `table` as attempt `attempt` of `run`.
 
-    `part` says which of the entry's commands is meant; "command" is the only one there is.
-    `job` is for log lines alone. The command, the user and the limits come from the launcher's own
-    parse of that table. `environment` may hold only names that `is_environment_name` allows.
+    `part` says which of the entry's commands is meant, one of PARTS; `attempt` is 0 for its condition and
+    below 0 for its `wait_for`. `job` is for log lines alone. The command, the user and the limits come from
+    the launcher's own parse of that table. `environment` may hold only names that `is_environment_name`
+    allows; of those that are not ours the launcher gives a job only what its own parse names in `params=`.
     """
 
     table: int
@@ -66,6 +67,16 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
+class Retire:
+    """Entry number `entry` of table version `table`, an `@at` line of the spool of one-shots, has had its
+    answer: its line may go. What is no such line stays.
+    """
+
+    table: int
+    entry: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
     """Every numbered fact up to and including `number` is in the scheduler's journal."""
 
@@ -86,7 +97,8 @@ class Hello:
 
     `life` names this life of the launcher and `boot` this boot of the machine (or container);
     `reboot` says whether `@reboot` entries may still run in this boot. `seed` feeds RANDOM_DELAY.
-    `began` is when this life began, in epoch seconds.
+    `began` is when this life began, in epoch seconds. `defaults` and `pools` are what the host's settings
+    say for every crontab: keys of annotations with their values as they are written, and sizes of pools.
     """
 
     protocol: int
@@ -96,6 +108,8 @@ class Hello:
     seed: int
     dialect: str
     began: float
+    defaults: Pairs = ()
+    pools: Pairs = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +148,19 @@ class TableRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Survived:
+    """The process of `attempt`, which an earlier life of the launcher started, is alive as `pid`.
+
+    Comes before TablesComplete, for each. What an earlier life started and is not named is gone.
+    """
+
+    attempt: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class TablesComplete:
-    """Every table that exists now has been sent; comes once on each connection."""
+    """Every table and every survivor that exists now has been sent; comes once on each connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +194,7 @@ class Exited:
 
     `status` is the raw wait status; `cpu_user`, `cpu_system` are seconds; `max_rss` is KiB, 0 where it is
     unknown; `output_size` is bytes in its output file at this moment; `blocks_in`, `blocks_out` are what it
-    read from and wrote to disks, in blocks of 512 bytes.
+    read from and wrote to disks, in blocks of 512 bytes. `data` is what it left in $CRONTABX_OUTPUT.
     """
 
     number: int
@@ -182,7 +207,24 @@ class Exited:
     output_size: int
     blocks_in: int = 0
     blocks_out: int = 0
+    data: Pairs = ()
 
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """The process of a survivor is gone since `at`, or shortly before; how it ended, nobody knows. Resent
+    until acknowledged.
+    """
+
+    number: int
+    attempt: str
+    at: float
+
+
+#: The commands that an entry may have.
+PARTS = frozenset(("command", "condition", "wait_for"))
+#: The most that a job may leave in $CRONTABX_OUTPUT, in bytes and in variables.
+DATA_LIMIT, DATA_MOST = 64 * 1024, 1024
 
 #: Why an attempt did not start. `stale`: that table version is no longer held (plan again);
 #: `unknown`: no such entry; `duplicate`: this attempt was started before; `user`: no such account;
@@ -299,11 +341,20 @@ TEXT_LIMIT = 2 * 1024 * 1024
 NO_TEXT = "none"
 PURPOSES = ("list", "edit", "compare")
 
-Wish: TypeAlias = Start | Stop | Forget | Mail | Ack | Heartbeat
+Wish: TypeAlias = Start | Stop | Forget | Mail | Retire | Ack | Heartbeat
 Fact: TypeAlias = (
-    Hello | TableText | TableGone | TableRefused | TablesComplete | Started | NotStarted | Exited
+    Hello
+    | TableText
+    | TableGone
+    | TableRefused
+    | Survived
+    | TablesComplete
+    | Started
+    | NotStarted
+    | Exited
+    | Vanished
 )
-NumberedFact: TypeAlias = Started | NotStarted | Exited
+NumberedFact: TypeAlias = Started | NotStarted | Exited | Vanished
 Edit: TypeAlias = Fetch | Install | Remove | Restore | ListVersions | EditEnded | ClusterHost
 Message: TypeAlias = Wish | Fact | Ask | Answer | Edit | Piece
 
@@ -326,17 +377,31 @@ def is_token(text: str) -> bool:
 def is_attempt_key(text: str) -> bool:
     """True if `text` may be an attempt's key, and so part of a file name of ours."""
     run, _, attempt = text.rpartition(".")
-    return is_token(run) and attempt.isascii() and attempt.isdigit() and len(attempt) < 10
+    digits = attempt.removeprefix("-")
+    return is_token(run) and digits.isascii() and digits.isdigit() and len(digits) < 10
 
 
 def is_environment_name(name: str) -> bool:
     """True if the scheduler may add a variable of this name to a job (never LD_*, PATH or the like)."""
     return (
-        name.startswith(("CRONTABX_", "OUT_"))
-        and len(name) <= 128
+        0 < len(name) <= 128
         and name.isascii()
         and name.replace("_", "a").isalnum()
+        and not name[0].isdigit()
+        and not name.startswith("LD_")
+        and name not in _NEVER_GIVEN
     )
+
+
+#: What decides which program a name means, how a shell reads, or who a job is.
+_NEVER_GIVEN = frozenset(
+    ("PATH", "IFS", "ENV", "BASH_ENV", "SHELL", "HOME", "USER", "LOGNAME", "MAILTO", "PYTHONPATH", "PERL5LIB")
+)
+
+
+def is_our_name(name: str) -> bool:
+    """True if a variable of this name is one of those that crontabx gives by itself."""
+    return name.startswith(("CRONTABX_", "OUT_"))
 
 
 def is_base(text: str) -> bool:
@@ -344,15 +409,17 @@ def is_base(text: str) -> bool:
     return text in ("", NO_TEXT) or (len(text) == 16 and set(text) <= set("0123456789abcdef"))
 
 
-WISHES: tuple[type[Any], ...] = (Start, Stop, Forget, Mail, Ack, Heartbeat)
+WISHES: tuple[type[Any], ...] = (Start, Stop, Forget, Mail, Retire, Ack, Heartbeat)
 FACTS: tuple[type[Any], ...] = (
     Hello,
     TableText,
     TableGone,
     TableRefused,
+    Survived,
     TablesComplete,
     Started,
     NotStarted,
     Exited,
+    Vanished,
 )
 EDITS: tuple[type[Any], ...] = (Fetch, Install, Remove, Restore, ListVersions, EditEnded, ClusterHost)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from crond.model.messages import Pairs
+
 
 class State(StrEnum):
     """Where a run is. FINISHED is the only one without a way out."""
@@ -29,17 +31,42 @@ class Outcome(StrEnum):
 
     SUCCESS = "success"
     FAILED = "failed"
+    TIMED_OUT = "timed_out"
     STOPPED = "stopped"
     COULD_NOT_START = "could_not_start"
+    UPSTREAM_FAILED = "upstream_failed"
     SKIPPED = "skipped"
     LOST = "lost"
 
 
+#: Those that count as a failure of the run itself, for whoever depends on it.
+FAILURES = frozenset(
+    (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.STOPPED, Outcome.COULD_NOT_START, Outcome.LOST)
+)
+
+
 class Want(StrEnum):
-    """What somebody asked of a run."""
+    """What was asked of a run."""
 
     RUN = "run"
-    STOP = "stop"
+    STOP = "stop"  #: somebody wants it to end
+    TIME_OUT = "timeout"  #: its time is over
+    REPLACE = "replace"  #: a newer run of its job takes its place
+    SUCCEED = "success"  #: somebody wants it to count as a success
+    FAIL = "failed"  #: somebody wants it to count as failed
+
+
+class Wait(StrEnum):
+    """What a WAITING run waits for."""
+
+    JITTER = "jitter"
+    DEPENDENCIES = "dependencies"
+    PAST = "past"  #: the run of its job before it
+    SENSOR = "sensor"  #: its `wait_for`
+    OVERLAP = "overlap"  #: other runs of its job
+    POOL = "pool"
+    LOAD = "load"
+    RETRY = "retry"
 
 
 class Trigger(StrEnum):
@@ -48,15 +75,17 @@ class Trigger(StrEnum):
     SCHEDULE = "schedule"
     REBOOT = "reboot"
     MANUAL = "manual"
+    BACKFILL = "backfill"
 
 
+#: Out of FINISHED leads only a wish to run again (`Run.revive`).
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.DUE: frozenset((State.WAITING, State.STARTING, State.FINISHED)),
     State.WAITING: frozenset((State.WAITING, State.STARTING, State.FINISHED)),
     State.STARTING: frozenset((State.RUNNING, State.STOPPING, State.FINISHED)),
-    State.RUNNING: frozenset((State.WAITING, State.STOPPING, State.FINISHED)),
-    State.STOPPING: frozenset((State.FINISHED,)),
-    State.FINISHED: frozenset(),
+    State.RUNNING: frozenset((State.WAITING, State.STARTING, State.STOPPING, State.FINISHED)),
+    State.STOPPING: frozenset((State.WAITING, State.FINISHED)),
+    State.FINISHED: frozenset((State.DUE,)),
 }
 
 
@@ -68,8 +97,10 @@ class IllegalTransition(RuntimeError):
 class Attempt:
     """One process start inside a run.
 
-    Times are epoch seconds; `max_rss` is KiB, `output_size` bytes; `blocks_in` and `blocks_out`, what it
-    read from and wrote to disks, are blocks of 512 bytes.
+    `number` counts starts of the command from 1; 0 is the run's `condition`, and -1, -2 ... are the tries of
+    its `wait_for`, of which a run keeps the latest. Times are epoch seconds; `max_rss` is KiB, `output_size`
+    bytes; `blocks_in` and `blocks_out`, what it read from and wrote to disks, are blocks of 512 bytes. `data`
+    is what it left for the jobs that depend on it. `outcome` is how it ended, None while it has not.
     """
 
     number: int
@@ -84,6 +115,29 @@ class Attempt:
     output_size: int = 0
     blocks_in: int = 0
     blocks_out: int = 0
+    outcome: Outcome | None = None
+    data: Pairs = ()
+
+    @property
+    def part(self) -> str:
+        """Which of the entry's commands it is, as a Start names it."""
+        return "command" if self.number > 0 else "condition" if self.number == 0 else "wait_for"
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """How one parent stands for one run of a child.
+
+    `run` is the id of the run that answers, "" where none does. `outcome` is how that ended, None while
+    the child has to wait for it; `exit_code` is that of its last attempt. Where none answers, it is SKIPPED
+    and `reason` says why.
+    """
+
+    job: str
+    run: str = ""
+    outcome: Outcome | None = None
+    exit_code: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +148,12 @@ class Run:
     clock set back, or a gap of daylight saving, makes due more than once. `by` is the uid that asked for
     a manual run. `reason` says more about the outcome, in words. `uid` is the owner's, `run_as` the account
     of its processes and `crontab` the digest of the text it stood in; a job that had vanished has none.
+
+    `waits` is what it waits for while it is WAITING. `since` is when its present stretch of waits began;
+    `until` is when its wait, or the time of its attempt, is over. `parents` is how those that it depends on
+    stand. `pool` is the pool, OWNER/NAME, whose `slots` it holds. `environment` was given by who asked for
+    it. `follows` is the manual run that it belongs to (`run --downstream`). `spent` is how many attempts were
+    made before somebody asked to run it again: they do not count against its retries.
     """
 
     id: str
@@ -111,11 +171,25 @@ class Run:
     reason: str = ""
     ended_at: float | None = None
     attempts: tuple[Attempt, ...] = ()
+    waits: Wait | None = None
+    since: float | None = None
+    until: float | None = None
+    parents: tuple[Parent, ...] = ()
+    pool: str = ""
+    slots: tuple[int, ...] = ()
+    environment: Pairs = ()
+    follows: str = ""
+    spent: int = 0
 
     @property
     def attempt(self) -> Attempt:
         """The latest attempt; a run that never started has none (IndexError)."""
         return self.attempts[-1]
+
+    @property
+    def starts(self) -> int:
+        """How many times its command was to start."""
+        return max(0, self.attempts[-1].number) if self.attempts else 0
 
     def to(self, state: State, **changes: Any) -> Run:
         """Return this run in `state`, with `changes` of its other fields. Raises IllegalTransition."""
@@ -125,21 +199,51 @@ class Run:
 
     def finish(self, outcome: Outcome, *, at: float, reason: str = "", **changes: Any) -> Run:
         """Return this run FINISHED with `outcome`, with `changes` of its other fields."""
-        return self.to(State.FINISHED, outcome=outcome, reason=reason, ended_at=at, **changes)
+        ended = {"waits": None, "since": None, "until": None, "slots": (), **changes}
+        return self.to(State.FINISHED, outcome=outcome, reason=reason, ended_at=at, **ended)
+
+    def revive(self, *, by: int, **changes: Any) -> Run:
+        """Return this run, which is FINISHED, as DUE again because `by` asked for it. Attempts go on
+        counting.
+        """
+        again = {"want": Want.RUN, "outcome": None, "reason": "", "ended_at": None, "parents": ()}
+        return self.to(State.DUE, by=by, spent=self.starts, **again, **changes)
 
     def with_attempt(self, attempt: Attempt) -> tuple[Attempt, ...]:
-        """Return the attempts with `attempt` in the place of its number, or at the end."""
-        return (*(held for held in self.attempts if held.number != attempt.number), attempt)
+        """Return the attempts with `attempt` in the place of its number, or at the end. One of `wait_for`
+        takes the place of the one before.
+        """
+        kept = (one for one in self.attempts if one.number != attempt.number and not 0 > attempt.number > one.number)
+        return (*kept, attempt)
 
     def values(self) -> dict[str, Any]:
         """Return plain values, of which `run_of` makes the run again."""
-        values = {name: getattr(self, name) for name in _RUN}
-        values["attempts"] = [{name: getattr(one, name) for name in _ATTEMPT} for one in self.attempts]
+        values = {name: getattr(self, name) for name in _ALWAYS}
+        values["attempts"] = [_attempt_values(one) for one in self.attempts]
+        # Most runs wait for nothing: their lines stay short.
+        for name, empty in _SOMETIMES:
+            value = getattr(self, name)
+            if value != empty:
+                values[name] = value
+        if self.parents:
+            values["parents"] = [[getattr(one, name) for name in _PARENT] for one in self.parents]
         return values
 
 
-_RUN = tuple(field.name for field in fields(Run))
-_ATTEMPT = tuple(field.name for field in fields(Attempt))
+def _attempt_values(attempt: Attempt) -> dict[str, Any]:
+    values = {name: getattr(attempt, name) for name in _ATTEMPT}
+    if attempt.outcome is not None:
+        values["outcome"] = attempt.outcome
+    if attempt.data:
+        values["data"] = attempt.data
+    return values
+
+
+_PARENT = tuple(field.name for field in fields(Parent))
+_ATTEMPT = tuple(field.name for field in fields(Attempt) if field.name not in ("outcome", "data"))
+_LATER = ("waits", "since", "until", "pool", "slots", "environment", "follows", "spent")
+_ALWAYS = tuple(field.name for field in fields(Run) if field.name not in (*_LATER, "parents"))
+_SOMETIMES = tuple((field.name, field.default) for field in fields(Run) if field.name in _LATER)
 
 
 def run_of(values: dict[str, Any]) -> Run:
@@ -149,8 +253,34 @@ def run_of(values: dict[str, Any]) -> Run:
     held["state"] = State(held["state"])
     held["want"] = Want(held["want"])
     held["outcome"] = None if held["outcome"] is None else Outcome(held["outcome"])
-    held["attempts"] = tuple(Attempt(**attempt) for attempt in held["attempts"])
+    held["attempts"] = tuple(map(_attempt_of, held["attempts"]))
+    if "waits" in held:
+        held["waits"] = Wait(held["waits"])
+    if "parents" in held:
+        held["parents"] = tuple(map(_parent_of, held["parents"]))
+    if "slots" in held:
+        held["slots"] = tuple(map(int, held["slots"]))
+    if "environment" in held:
+        held["environment"] = _pairs_of(held["environment"])
     return Run(**held)
+
+
+def _attempt_of(values: dict[str, Any]) -> Attempt:
+    held = dict(values)
+    if "outcome" in held:
+        held["outcome"] = Outcome(held["outcome"])
+    if "data" in held:
+        held["data"] = _pairs_of(held["data"])
+    return Attempt(**held)
+
+
+def _parent_of(values: list[Any]) -> Parent:
+    job, run, outcome, exit_code, reason = values
+    return Parent(job, run, None if outcome is None else Outcome(outcome), exit_code, reason)
+
+
+def _pairs_of(values: list[list[str]]) -> Pairs:
+    return tuple((str(name), str(value)) for name, value in values)
 
 
 def run_id(job: str, instant: float, ordinal: int, trigger: Trigger) -> str:
