@@ -1,8 +1,8 @@
 """Which run of a parent answers for an instant of its child, and what the ends of parents mean for it.
 
-The rule of the answer is "the parent's latest scheduled due at or before mine"; the trigger rules are those of
-Airflow 3, with its names and outcomes. Pure: asks a Memory and a Roster and changes neither. Called by the
-engine when a run comes to be, and by `gates` as parents end.
+The rule of the answer is "the parent's latest scheduled due at or before mine"; the trigger rules are those
+of Airflow 3, with its names and outcomes. Pure: asks a Memory and a Roster and changes neither. Called by
+`runs` when a run comes to be, and by `gates` as parents end.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Engine:
         self._survivors: dict[str, int] = {}
         self.roster = Roster()
         self._ledger = Ledger(memory)
-        scene = Scene(memory, self.roster, self._ledger.waits, self._day_off, host)
+        scene = Scene(memory, self.roster, self._ledger.waits, self.day_off, host)
         self._runs = Runs(self._ledger, scene, zone, zone_named, self._due_after)
         self._planning = Planning(self._ledger, self.roster, zone, zone_named, self._due_after)
         self._requests = Requests(self._ledger, self._runs)
@@ -178,10 +178,14 @@ class Engine:
             delay_factor=self._delay_factor,
         )
 
+    def is_within(self, job: Job, instant: float) -> bool:
+        """True if `instant` (epoch seconds) lies between starts_at and expires_at of `job`."""
+        return self._planning.is_within(job, instant)
+
     def _due_after(self, job: Job, wall: float) -> Iterator[float]:
         return self.preview(wall).looking_from(wall).due_times(job)
 
-    def _day_off(self, job: Job, instant: float) -> str:
+    def day_off(self, job: Job, instant: float) -> str:
         """Return why `job` is left out on the day of `instant`, "" if it is not."""
         name = job.entry.policy.timezone or job.entry.timezone
         zone = self._zone if name is None else self._zone_named(name)
@@ -243,7 +247,7 @@ class Engine:
 
     # --- the launcher ----------------------------------------------------------------------------------
 
-    def _greeted(self, reading: Reading, hello: Hello) -> None:
+    def _greeted(self, _reading: Reading, hello: Hello) -> None:
         self._hello = hello
         self._complete = False
         self._survivors = {}

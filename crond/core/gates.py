@@ -1,8 +1,8 @@
 """What stands between a run and its next process: one gate after the other, always asked in the same order.
 
-jitter, parents, its own past, its sensor, overlap, the host's load, pool; or, after a failure, the delay, load
-and pool. Asking again is always right: nothing here is remembered but what the run itself holds. Pure; called
-by the engine whenever something may have changed for a run that has no process.
+jitter, parents, its own past, its sensor, overlap, the host's load, pool; or, after a failure, the delay,
+load and pool. Asking again is always right: nothing here is remembered but what the run itself holds. Pure;
+called by `runs` whenever something may have changed for a run that has no process.
 """
 
 from __future__ import annotations

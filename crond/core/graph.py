@@ -1,7 +1,7 @@
 """Which jobs depend on which: parents and children by job, who follows whose instants, and who is held.
 
-Built whole from the jobs of all tables whenever one of them changes; a job whose dependencies make no sense is
-held, and no other. Knows no run and no time. Pure; made by `crond.core.roster`, asked by whatever decides.
+Built whole from the jobs of all tables whenever one of them changes; a job whose dependencies make no sense
+is held, and no other. Knows no run and no time. Pure; made by `crond.core.roster`, asked by whatever decides.
 """
 
 from __future__ import annotations
@@ -75,6 +75,24 @@ class Graph:
                     found.add(other)
                     waiting.append(other)
         return frozenset(found)
+
+
+    def name_of(self, job: str, jobs: Mapping[str, Job]) -> str:
+        """Return the name of the pipeline that `job` belongs to; "" if it depends on nobody and nobody on it.
+
+        It is what `pipeline=` says on any of its jobs, else its only last job, else its only first one, else
+        the first by name.
+        """
+        members = self.pipeline_of(job)
+        if len(members) == 1:
+            return ""
+        said = sorted({jobs[one].entry.policy.pipeline or "" for one in members if one in jobs} - {""})
+        last = sorted(one for one in members if one not in self.children)
+        first = sorted(one for one in members if one not in self.parents)
+        for names in (said, last, first):
+            if len(names) == 1:
+                return names[0].rpartition("/")[2]
+        return (said or last or sorted(members))[0].rpartition("/")[2]
 
 
 def graph_of(jobs: Mapping[str, Job]) -> Graph:

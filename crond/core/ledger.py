@@ -1,6 +1,7 @@
 """What a step changes and asks for: every change of the memory is a record, and every record an action.
 
-The one way by which the engine's parts remember, send and tell. Pure; made by the engine, emptied at each step.
+The one way by which the engine's parts remember, send and tell. Pure; made by the engine, emptied at each
+step.
 """
 
 from __future__ import annotations

@@ -48,6 +48,10 @@ class Pause(NamedTuple):
     note: str
     ended: float | None = None
 
+    def covers(self, instant: float) -> bool:
+        """True if a due at `instant` falls into it."""
+        return self.began <= instant and (self.ended is None or instant < self.ended)
+
 
 class Outage(NamedTuple):
     """The latest time in which there was no daemon, and so no due."""

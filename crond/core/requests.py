@@ -139,20 +139,20 @@ class Requests:
 
     def resume(self, reading: Reading, event: ResumeRequested) -> None:
         """Let a job be due again."""
-        self._end_pause(event.job, reading.wall, event.by)
+        self._end_pause(event.job, reading.wall)
 
     def expire_pauses(self, reading: Reading) -> None:
         """End the pauses whose time is over."""
         for job, pause in list(self.ledger.memory.pauses.items()):
             if pause.ended is None and pause.until is not None and pause.until <= reading.wall:
-                self._end_pause(job, pause.until, pause.by)
+                self._end_pause(job, pause.until)
 
     def next_expiry(self) -> float | None:
         """Return when the next pause ends by itself."""
         pauses = self.ledger.memory.pauses.values()
         return min((one.until for one in pauses if one.ended is None and one.until is not None), default=None)
 
-    def _end_pause(self, job: str, at: float, by: int) -> None:
+    def _end_pause(self, job: str, at: float) -> None:
         pause = self.ledger.memory.pauses.get(job)
         if pause is None or pause.ended is not None:
             return

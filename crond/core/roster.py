@@ -93,7 +93,7 @@ class Roster:
                 self.choosy.add(job.id)
 
     def pool_of(self, job: Job) -> str:
-        """Return the pool whose slots `job` takes, as OWNER/NAME (/NAME for one of the host's); "" for none."""
+        """Return the pool whose slots `job` takes: OWNER/NAME, /NAME for one of the host's, "" for none."""
         name = job.entry.policy.pool
         if name is None:
             return ""

@@ -1,4 +1,4 @@
-"""The life of runs: from due to its gates, its processes, another attempt, and its end, which others wait for.
+"""The life of runs: from due through gates and processes to another attempt, or an end that others wait for.
 
 Moves runs along their states, and remembers whose turn it is to be looked at again. Decides nothing that a
 pure part of its own can decide: gates, dependencies, admission, retry, progress. Pure; owned by the engine.
@@ -7,10 +7,10 @@ pure part of its own can decide: gates, dependencies, admission, retry, progress
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from crond.core import dependencies, gates, keeping, retry
+from crond.core import admission, dependencies, gates, keeping, retry
 from crond.core.clockwork import Reading
 from crond.core.gates import Begin, End, Hold, Scene, Try
 from crond.core.ledger import Ledger
@@ -20,7 +20,7 @@ from crond.core.zone import Zone, ZoneNamed
 from crond.model.job import Job
 from crond.model.messages import Forget, Mail, Retire, Start, Stop, attempt_key
 from crond.model.policy import PLAIN, Policy
-from crond.model.run import Attempt, Outcome, Run, State, Wait, Want, run_id
+from crond.model.run import Attempt, Outcome, Parent, Run, State, Wait, Want, run_id
 from crond.model.schedule import At
 from crond.model.wording import span
 
@@ -70,9 +70,8 @@ class Runs:
     def _look_at(self, run: Run, reading: Reading) -> None:
         if run.state is State.WAITING:
             self.advance(run, reading)
-        elif run.state in (State.STARTING, State.RUNNING) and run.until is not None:
-            if reading.wall >= run.until:
-                self.stop(run, Want.TIME_OUT, reading.wall)
+        elif run.state in _IN_TIME and run.until is not None and reading.wall >= run.until:
+            self.stop(run, Want.TIME_OUT, reading.wall)
 
     # --- before a start ------------------------------------------------------------------------------
 
@@ -89,7 +88,7 @@ class Runs:
             return run
         return replace(run, parents=tuple(self.parent_for(run, link.parent) for link in links))
 
-    def parent_for(self, run: Run, parent: str) -> dependencies.Parent:
+    def parent_for(self, run: Run, parent: str) -> Parent:
         """Return how `parent` stands for `run` by the rule of the latest due."""
         return dependencies.answer_of(
             parent,
@@ -130,10 +129,10 @@ class Runs:
             return
         self.ledger.change(held)
         if step.wait is Wait.POOL and run.waits is not Wait.POOL and job is not None:
-            self.ledger.waits.enter(held.pool, gates.admission.rank_of(held, job))
+            self.ledger.waits.enter(held.pool, admission.rank_of(held, job))
 
     def _held(self, run: Run, step: Hold) -> Run:
-        changes = {"waits": step.wait, "since": step.since, "until": step.until}
+        changes: dict[str, Any] = {"waits": step.wait, "since": step.since, "until": step.until}
         job = self.scene.roster.jobs.get(run.job)
         if run.state is State.WAITING:
             return replace(run, pool=step.pool or run.pool, **changes)
@@ -147,7 +146,7 @@ class Runs:
             self._next_in(was_in)
 
     def _start(self, run: Run, job: Job, part: str, *, pool: str, slots: tuple[int, ...]) -> None:
-        changes = {"waits": None, "since": None, "until": None, "pool": pool, "slots": slots}
+        changes: dict[str, Any] = {"waits": None, "since": None, "until": None, "pool": pool, "slots": slots}
         attempts = run.with_attempt(Attempt(number=run.next_number(part), part=part))
         if run.state is State.STARTING:
             run = replace(run, attempts=attempts, **changes)
@@ -349,7 +348,7 @@ class Runs:
             run = self.ledger.memory.runs[identity]
             job = self.scene.roster.jobs.get(run.job)
             if run.waits is Wait.POOL and job is not None:
-                self.ledger.waits.enter(run.pool, gates.admission.rank_of(run, job))
+                self.ledger.waits.enter(run.pool, admission.rank_of(run, job))
             self.look_again(identity)
 
     # --- clocks --------------------------------------------------------------------------------------
@@ -359,12 +358,12 @@ class Runs:
         as long, in which attempts did not run.
         """
         for run in list(self.ledger.memory.runs.values()):
-            moved: Callable[[float | None], float | None] = lambda at: None if at is None else at + seconds
-            if run.state in (State.STARTING, State.RUNNING) and run.until is not None:
-                self.ledger.change(replace(run, until=moved(run.until)))
+            if run.state in _IN_TIME and run.until is not None:
+                self.ledger.change(replace(run, until=run.until + seconds))
             elif run.state is State.WAITING and not asleep:
-                if run.waits is not Wait.JITTER:
-                    self.ledger.change(replace(run, since=moved(run.since), until=moved(run.until)))
+                if run.waits is not Wait.JITTER and run.since is not None:
+                    # `until` follows from it, and from the newest definition.
+                    self.ledger.change(replace(run, since=run.since + seconds))
                 self.look_again(run.id)
 
     def _policy(self, run: Run) -> Policy:
@@ -372,10 +371,12 @@ class Runs:
         return PLAIN if job is None else job.entry.policy
 
 
+#: Where `until` is the end of an attempt's time.
+_IN_TIME = (State.STARTING, State.RUNNING)
 _ASKED = {Want.STOP: "", Want.REPLACE: "replaced by a newer run", Want.SUCCEED: "marked", Want.FAIL: "marked"}
 
 
-def _whose(job: Job | None, run: Run | None = None) -> dict[str, object]:
+def _whose(job: Job | None, run: Run | None = None) -> dict[str, Any]:
     """What a run says about whose it is; what it says already stays."""
     if job is None or (run is not None and run.uid is not None):
         return {}

@@ -1,7 +1,7 @@
 """Who waits for what: the runs that wait for a parent, a pool or a moment, and who holds which slots.
 
-Nothing of it is remembered: it follows from the runs in the engine's memory, is told of each of their changes,
-and is built anew when the memory was read back. Pure; owned by the engine.
+Nothing of it is remembered: it follows from the runs in the engine's memory, is told of each of their
+changes, and is built anew when the memory was read back. Pure; owned by the ledger.
 """
 
 from __future__ import annotations

@@ -141,6 +141,9 @@ _path = _text(4096)
 _name = _text(256)
 _reason = _text(32, allowed=REFUSALS.__contains__)
 _version = _whole(1, 10**9)
+_defaults = _pairs(256, 4096)
+_pools = _pairs(1024, 16)
+_data = _pairs(DATA_MOST, DATA_LIMIT)
 
 _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "start": (

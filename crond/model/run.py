@@ -98,11 +98,12 @@ class IllegalTransition(RuntimeError):
 class Attempt:
     """One process start inside a run.
 
-    `part` says which of the entry's commands it is, as a Start names it. `number` counts starts of the command
-    from 1; the run's `condition` is 0, and -1, -2 ... are the tries of its `wait_for`, of which a run keeps the
-    latest, and conditions that are asked again because the run is run again. Times are epoch seconds; `max_rss` is KiB, `output_size`
-    bytes; `blocks_in` and `blocks_out`, what it read from and wrote to disks, are blocks of 512 bytes. `data`
-    is what it left for the jobs that depend on it. `outcome` is how it ended, None while it has not.
+    `part` says which of the entry's commands it is, as a Start names it. `number` counts starts of the
+    command from 1; the run's `condition` is 0, and -1, -2 ... are the tries of its `wait_for`, of which a run
+    keeps the latest, and conditions that are asked again because the run is run again. Times are epoch
+    seconds; `max_rss` is KiB, `output_size` bytes; `blocks_in` and `blocks_out`, what it read from and wrote
+    to disks, are blocks of 512 bytes. `data` is what it left for the jobs that depend on it. `outcome` is how
+    it ended, None while it has not.
     """
 
     number: int
