@@ -14,9 +14,10 @@ from crond.core import admission, keeping, memory, progress, reconcile, stopping
 from crond.core.clockwork import Passage, Reading, passage
 from crond.core.index import Index
 from crond.core.memory import Memory
-from crond.core.planner import Due, Walk
+from crond.core.planner import Due
 from crond.core.preview import Preview
 from crond.core.queue import Waiting
+from crond.core.walks import Walks
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.actions import Action, Changed, Notice, Record, Remember, Send
 from crond.model.entry import random_delay_factor
@@ -59,7 +60,7 @@ class Engine:
         self._zone = zone
         self._zone_named = zone_named
         self._rules = rules
-        self._walk = Walk(zone=zone, zone_named=zone_named, rules=rules)
+        self._walk = Walks(zone=zone, zone_named=zone_named, rules=rules)
         self._jobs_of: dict[str, tuple[Job, ...]] = {}
         self._hello: Hello | None = None
         self._complete = False
@@ -93,7 +94,7 @@ class Engine:
         return 0.0 if self.memory.queue else self._walk.deadline(reading)
 
     def idle_until(self, reading: Reading, upto: float) -> float:
-        """As `Walk.idle_until`; never while anything waits."""
+        """As `Walks.idle_until`; never while anything waits."""
         return reading.wall if self.memory.queue else self._walk.idle_until(reading.wall, upto)
 
     def preview(self, wall: float) -> Preview:
@@ -101,6 +102,7 @@ class Engine:
         return Preview(
             wall=wall,
             planned_upto=self._walk.position.planned_upto,
+            planned_zones={name: one.planned_upto for name, one in self._walk.position.zones},
             zone=self._zone,
             zone_named=self._zone_named,
             rules=self._rules,

@@ -306,7 +306,7 @@ RULES = (
     Rule(
         "timezone-unknown",
         "warning",
-        "`CRON_TZ` is no time zone: times below it are read as UTC, without a word.",
+        "`CRON_TZ`, or a `timezone=`, is no time zone: its times are read as UTC, without a word.",
         "CRON_TZ=Asia/Soul",
         "CRON_TZ=Asia/Seoul",
     ),
