@@ -70,8 +70,8 @@ RULES = (
         "annotation-inert",
         "warning",
         "An annotation that has no effect in this version.",
-        "#: retries=2\n0 3 * * * true",
-        "#: name=nightly\n0 3 * * * true",
+        "#: on_failure=ops\n0 3 * * * true",
+        "MAILTO=ops\n#: retries=2\n0 3 * * * true",
         parsed=True,
     ),
     Rule(
