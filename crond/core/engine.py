@@ -17,12 +17,13 @@ from crond.core.gates import DaysOff, Scene
 from crond.core.index import Index
 from crond.core.ledger import Ledger
 from crond.core.memory import Memory
-from crond.core.planner import Due, Walk
+from crond.core.planner import Due
 from crond.core.planning import Planning
 from crond.core.preview import Preview
 from crond.core.requests import Requests
 from crond.core.roster import Roster
 from crond.core.runs import Runs
+from crond.core.walks import Walks
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.actions import Action
 from crond.model.calendar import BadCalendar
@@ -92,7 +93,7 @@ class Engine:
         self._zone_named = zone_named
         self._rules = rules
         self._days_off = days_off
-        self._walk = Walk(zone=zone, zone_named=zone_named, rules=rules)
+        self._walk = Walks(zone=zone, zone_named=zone_named, rules=rules)
         self._hello: Hello | None = None
         self._complete = False
         self._delay_factor = 0.0
@@ -160,7 +161,7 @@ class Engine:
         return min(self._walk.deadline(reading), *waits) if waits else self._walk.deadline(reading)
 
     def idle_until(self, reading: Reading, upto: float) -> float:
-        """As `Walk.idle_until`; never while anything is to be done, nor beyond the end of a wait."""
+        """As `Walks.idle_until`; never while anything is to be done, nor beyond the end of a wait."""
         if self.memory.queue or self._runs.busy:
             return reading.wall
         moments = (self._ledger.waits.next_moment(), self._requests.next_expiry())
@@ -172,6 +173,7 @@ class Engine:
         return Preview(
             wall=wall,
             planned_upto=self._walk.position.planned_upto,
+            planned_zones={name: one.planned_upto for name, one in self._walk.position.zones},
             zone=self._zone,
             zone_named=self._zone_named,
             rules=self._rules,

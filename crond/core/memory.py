@@ -7,7 +7,8 @@ twice is applying it once. Pure; the scheduler's journal stores and replays the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from crond.core.clockwork import Gap
@@ -133,8 +134,16 @@ class Memory:
     def set_boot(self, boot: str) -> None:
         self.boot = boot
 
-    def set_planned(self, planned_upto: int, woken: int, offset: int, making_up: str | None) -> None:
-        self.position = Position(planned_upto, woken, offset, None if making_up is None else Gap(making_up))
+    def set_planned(
+        self,
+        planned_upto: int,
+        woken: int,
+        offset: int,
+        making_up: str | None,
+        zones: Sequence[Sequence[Any]] = (),
+    ) -> None:
+        others = tuple((name, _position(*one)) for name, *one in zones)
+        self.position = replace(_position(planned_upto, woken, offset, making_up), zones=others)
 
     def set_answered(self, job: str, instant: float, repeats: int) -> None:
         self.answered[job] = Answered(instant, repeats)
@@ -216,9 +225,18 @@ _CHANGES: dict[str, Callable[..., None]] = {
 
 
 def planned(position: Position) -> Record:
-    """The record of how far the walk came."""
+    """The record of how far the walk came, and where there are any, the walks of `timezone=`."""
+    others = [[name, *_numbers(one)] for name, one in position.zones]
+    return ["planned", *_numbers(position), *([others] if others else [])]
+
+
+def _numbers(position: Position) -> list[Any]:
     gap = position.making_up
-    return ["planned", position.planned_upto, position.woken, position.offset, gap and gap.value]
+    return [position.planned_upto, position.woken, position.offset, gap and gap.value]
+
+
+def _position(planned_upto: int, woken: int, offset: int, making_up: str | None) -> Position:
+    return Position(planned_upto, woken, offset, None if making_up is None else Gap(making_up))
 
 
 def due(dues: list[Waiting]) -> Record:

@@ -81,9 +81,6 @@ def _times(member: Member) -> Iterator[Problem]:
     if isinstance(member.entry.schedule, After) and not policy.depends_on:
         text, hint = "@after needs depends_on=: after which jobs?", "it is never due"
         yield _found(member, "schedule", text, hint, "annotation-conflict", error=True)
-    elif isinstance(member.entry.schedule, After):
-        text = "'@after' is not acted upon by this version: the entry is never due"
-        yield _found(member, "schedule", text, "", "annotation-inert")
     begin, end = policy.starts_at, policy.expires_at
     if begin and end and (begin.tzinfo is None) is (end.tzinfo is None) and end <= begin:
         text = "expires_at is not after starts_at"

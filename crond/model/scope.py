@@ -85,8 +85,6 @@ class Scope:
                 self._refuse(word, f"bad pool {word.text[:64]!r}", f"NAME=SLOTS: {NUMBER.words}")
                 continue
             self.pools[name] = size
-            message = f"pool {name!r} is not acted upon by this version"
-            self._report(Problem(word.line, word.column, "warning", message, code="annotation-inert"))
 
     def _declare_job(self, form: Word, words: list[Word]) -> None:
         if not words or "=" in words[0].text:

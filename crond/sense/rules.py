@@ -70,8 +70,8 @@ RULES = (
         "annotation-inert",
         "warning",
         "An annotation that has no effect in this version.",
-        "#: retries=2\n0 3 * * * true",
-        "#: name=nightly\n0 3 * * * true",
+        "#: on_failure=ops\n0 3 * * * true",
+        "MAILTO=ops\n#: retries=2\n0 3 * * * true",
         parsed=True,
     ),
     Rule(
@@ -306,7 +306,7 @@ RULES = (
     Rule(
         "timezone-unknown",
         "warning",
-        "`CRON_TZ` is no time zone: times below it are read as UTC, without a word.",
+        "`CRON_TZ`, or a `timezone=`, is no time zone: its times are read as UTC, without a word.",
         "CRON_TZ=Asia/Soul",
         "CRON_TZ=Asia/Seoul",
     ),

@@ -34,6 +34,7 @@ def _twice(scene: Scene) -> Iterator[Problem]:
             entry.user,
             entry.options,
             entry.timezone,
+            entry.policy.timezone,
             entry.random_delay,
             tuple(sorted(entry.environment.items())),
         )

@@ -5,19 +5,18 @@ from __future__ import annotations
 import random
 import shlex
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crond import simulate
 from crond.model.annotations import Annotation, BadAnnotation, read_words, words_of
 from crond.model.crontab import Table, parse_crontab
 from crond.model.dependency import Dependency
 from crond.model.fields import Dialect
-from crond.model.keys import KEYS, keys_for
+from crond.model.keys import KEYS, SECTIONS, keys_for
 from crond.model.policy import PLAIN, Policy, Said, policy_of
 from crond.model.problem import Problem
 from crond.model.schedule import NICKNAMES, After, At, Cron, Every
@@ -49,6 +48,7 @@ CASES: list[tuple[str, str, Any, str, str]] = [
     ("depends_on", "a:failed, b:done", (Dependency("a", "failed"), Dependency("b", "done")), "a:x", "done"),
     ("depends_on", "a:success", (Dependency("a"),), "bob/a", "only root"),
     ("trigger_rule", "none_failed", "none_failed", "any", "all_success"),
+    ("pipeline", "nightly", "nightly", "a/b", "a name"),
     ("depends_timeout", "2h", 7200, "", "a duration"),
     ("depends_on_past", "yes", True, "2", "yes or no"),
     ("wait_for", "test -f /x", "test -f /x", "", "a command"),
@@ -207,12 +207,13 @@ def test_an_error_of_an_annotation_leaves_out_what_it_says(dialect: str) -> None
 
 def test_a_key_without_effect_is_named() -> None:
     """Nobody shall believe in a retry that does not happen; what acts is not named."""
-    table = parsed(f"#: name=a retries=2 timeout=5m schedule='1 2 * * *'\n{LINE}")
+    table = parsed(f"#: name=a on_retry=ops retries=2 mail=never schedule='1 2 * * *'\n{LINE}")
     assert [(one.severity, one.column, one.message) for one in table.problems] == [
-        ("warning", 11, "'retries' is not acted upon by this version"),
-        ("warning", 21, "'timeout' is not acted upon by this version"),
+        ("warning", 11, "'on_retry' is not acted upon by this version"),
+        ("warning", 34, "'mail' is not acted upon by this version"),
     ]
-    assert [key.name for key in KEYS.values() if key.acts] == ["name", "schedule"]
+    inert = {key.name for section in SECTIONS for key in section.keys if section.title == "Who hears of it"}
+    assert {key.name for key in KEYS.values() if not key.acts} == inert
 
 
 # --- what holds where ---------------------------------------------------------------------------------
@@ -399,17 +400,12 @@ def test_root_may_depend_on_jobs_of_others() -> None:
 @pytest.mark.parametrize(
     "text", ["#: depends_on=a\n@after true\n", f"#: schedule=@after depends_on=a\n{LINE}"]
 )
-def test_what_cannot_be_planned_is_never_due(text: str) -> None:
-    """An entry that waits for others must not run without them: it is held, and that is said."""
+def test_after_has_no_time_of_its_own(text: str) -> None:
+    """In the line or in its annotation: an entry that waits for others never starts by a time."""
     table = parsed(f"#: name=a\n{LINE}{text}")
     assert isinstance(table.entries[1].schedule, After)
     assert table.entries[1].minute == frozenset()
-    assert not table.errors
-    words = [one.message for one in table.problems if one.code == "annotation-inert"]
-    assert "'@after' is not acted upon by this version: the entry is never due" in words
-    start = datetime.fromisoformat("2026-11-21T00:00+00:00")
-    started = simulate(table, start=start, until=start + timedelta(days=2), timezone="UTC")
-    assert {one.entry.line for one in started} == {2}
+    assert not table.problems
 
 
 def test_a_schedule_in_an_annotation_replaces_the_lines() -> None:
