@@ -76,7 +76,6 @@ class Graph:
                     waiting.append(other)
         return frozenset(found)
 
-
     def name_of(self, job: str, jobs: Mapping[str, Job]) -> str:
         """Return the name of the pipeline that `job` belongs to; "" if it depends on nobody and nobody on it.
 

@@ -180,7 +180,9 @@ class Control:
         if verb == "graph":
             return views.graph([self._job(views, arguments["job"])] if "job" in arguments else [])
         if verb == "standing":
-            return views.standing(self._job(views, arguments.get("job", "")), wishes.moment(arguments, "instant"))
+            return views.standing(
+                self._job(views, arguments.get("job", "")), wishes.moment(arguments, "instant")
+            )
         if verb == "instants":
             job = self._job(views, arguments.get("job", ""))
             return views.instants(job, wishes.moment(arguments, "from"), wishes.moment(arguments, "to"))
@@ -198,7 +200,9 @@ class Control:
     def _run(self, client: _Client, views: Views, arguments: dict[str, str], reading: Reading) -> None:
         job = self._job(views, arguments.get("job", ""))
         actions = self._act(reading, wishes.run(job, arguments, client.uid))
-        first = next(action.run for action in actions if isinstance(action, Changed) and action.run.job == job.id)
+        first = next(
+            action.run for action in actions if isinstance(action, Changed) and action.run.job == job.id
+        )
         # It may have ended in the same step.
         run = self._engine.memory.runs.get(first.id, first)
         waits = arguments.get("wait") == "yes" and run.state is not State.FINISHED

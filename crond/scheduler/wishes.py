@@ -6,6 +6,7 @@ Knows neither sockets nor who may ask what. Called by `crond.scheduler.control`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 from crond.core.clockwork import Reading
@@ -27,6 +28,7 @@ from crond.scheduler.refusal import Refusal
 #: Longest note of a pause, in characters.
 _NOTE = 500
 _LONGEST_VALUE = 32 * 1024
+_LENGTH = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 
 
 def run(job: Job, arguments: dict[str, str], by: int) -> RunRequested:
@@ -60,7 +62,9 @@ def stop(run: Run, by: int) -> StopRequested:
 def _pause(job: Job, arguments: dict[str, str], by: int, reading: Reading) -> Event:
     """`seconds` is for how long (without it: until resumed), `note` says why."""
     seconds = arguments.get("seconds")
-    if seconds is not None and not (seconds.isascii() and seconds.isdigit() and 0 < int(seconds[:12]) < 10**10):
+    if seconds is not None and not (
+        seconds.isascii() and seconds.isdigit() and 0 < int(seconds[:12]) < 10**10
+    ):
         raise Refusal("bad_request", f"seconds must be a whole number, not {seconds!r}")
     until = None if seconds is None else reading.wall + int(seconds)
     return PauseRequested(job.id, by, until, arguments.get("note", "")[:_NOTE])
