@@ -1,9 +1,9 @@
 """Survivors: processes of attempts that an earlier life of the launcher started, and that live on.
 
 Owns what is kept about each start so that a later life knows its process again, and the watch over those
-that an earlier one left: they are nobody's children any more, so that no signal tells their ends. Who a
-process is, its pid and start time in this boot say, by a file of ours alone. Knows no message. Called by main,
-and by the launcher for each batch of starts.
+that an earlier one left: they are not our children, so that no signal tells their ends. Who a process is,
+its pid and start time in this boot say, by a file of ours alone. Knows no message. Called by main, and by the
+launcher for each batch of starts.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class Survivors:
 
 
 def line_of(key: str, pid: int, job: str, uid: int, user: str, at: float) -> Line | None:
-    """Return what is to be kept about `pid`, a child that was started for attempt `key`; None if it has ended."""
+    """Return what is to be kept about `pid`, which was started for attempt `key`; None if it has ended."""
     found = look_at(pid)
     return None if found is None else Line(key, pid, found.started, job, uid, user, at)
 

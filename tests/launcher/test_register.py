@@ -113,7 +113,7 @@ def test_a_later_version_may_say_more(tmp_path: Path) -> None:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """Half a batch is an error; the lines before it are still there, and those after it, once there is room."""
+    """Half a batch is an error; lines before it are still there, and those after it once there is room."""
     path = tmp_path / "processes"
     room = len(whole(path)) + 20
     register = Register(str(path), BOOT)
