@@ -17,7 +17,9 @@ from crond.launcher.descriptors import Opened, Opener
 from crond.launcher.facts import LIMIT, Facts
 from crond.launcher.log import Ending, Log, in_words
 from crond.launcher.programs import NotPossible, NotYet, Prepared, Programs, with_additions
+from crond.launcher.register import Line
 from crond.launcher.spawn import Program, Spawner, SpawnFailed, Stage, Trouble
+from crond.launcher.survivors import line_of
 from crond.model.messages import (
     Ack,
     Exited,
@@ -29,8 +31,10 @@ from crond.model.messages import (
     Start,
     Started,
     Stop,
+    Survived,
     TablesComplete,
     TableText,
+    Vanished,
     attempt_key,
 )
 
@@ -83,6 +87,8 @@ class Launcher:
         self.scheduler: Worker | None = None
         #: Starts that wait for what PAM says of their own account, by that account and by key.
         self._held: dict[str, dict[str, Start]] = {}
+        #: Told who the processes are that were made together, before anybody else is told of them.
+        self.on_made: Callable[[list[Line | None]], None] = lambda _lines: None
         self.on_started: list[Callable[[Attempt], None]] = []
         self.on_ended: list[Callable[[Attempt, Ending], None]] = []
         self.on_stop: Callable[[Attempt], None] = lambda _attempt: None
@@ -95,6 +101,8 @@ class Launcher:
         self._send(self._hello)
         for fact in self._spool.current():
             self._send(fact)
+        for survivor in self.attempts.survivors():
+            self._send(Survived(survivor.key, survivor.pid))
         self._send(TablesComplete())
         for payload in self.facts.waiting():
             self._send_payload(payload)
@@ -176,6 +184,7 @@ class Launcher:
             with self._spawner.unhandled():
                 for each in ready.values():
                     each.spawn(self._spawner)
+            self._guard(self.on_made, [each.line() for each in ready.values()])
             for each in ready.values():
                 self._guard(self._record, each)
 
@@ -284,6 +293,19 @@ class Launcher:
         if size == 0 or trouble is not None:
             attempt.program = None
 
+    def vanished(self, attempt: Attempt) -> None:
+        """Take note that the process of a survivor is gone."""
+        self.attempts.vanished(attempt.key)
+        at = time.time()
+        self._tell(Vanished(self.facts.next_number(), attempt.key, at))
+        size = self._outputs.size(attempt.uid, attempt.key)
+        ending = Ending(at=at, seconds=time.monotonic() - attempt.began, output_size=size)
+        for told in self.on_ended:
+            self._guard(told, attempt, ending)
+        attempt.output_size = size
+        if size == 0:
+            self._outputs.remove(attempt.uid, attempt.key)
+
     def _explain(self, attempt: Attempt, trouble: Trouble) -> str:
         """Tell what kept the process of `attempt` from its command; return it in words."""
         error = os.strerror(trouble.errno)
@@ -315,7 +337,7 @@ class Launcher:
         detail = detail.replace("\0", "")[:2000]
         self._tell(NotStarted(self.facts.next_number(), key, time.time(), reason, detail))
 
-    def _tell(self, fact: Started | NotStarted | Exited) -> None:
+    def _tell(self, fact: Started | NotStarted | Exited | Vanished) -> None:
         self._send_payload(self.facts.add(fact))
         if len(self.facts) > LIMIT and self.scheduler is not None:
             self.scheduler.kill(f"{LIMIT} facts are not acknowledged")
@@ -358,6 +380,12 @@ class _Ready:
             self.trouble = failed.trouble
         finally:
             opened.close()
+
+    def line(self) -> Line | None:
+        """Return what a later life has to know of the process; None if there is none any more."""
+        if self.trouble is not None:
+            return None
+        return line_of(self._key, self.pid, self._job, self._uid, self._prepared.user, self.at)
 
     def attempt(self) -> Attempt:
         """Return the record of this start."""

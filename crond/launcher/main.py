@@ -46,6 +46,7 @@ from crond.launcher.process import (
 )
 from crond.launcher.programs import Programs
 from crond.launcher.reaper import reap
+from crond.launcher.register import Register
 from crond.launcher.rescan import Rescan
 from crond.launcher.sessions import sessions_for
 from crond.launcher.spawn import Identity, Spawner
@@ -62,6 +63,7 @@ from crond.launcher.start import (
 )
 from crond.launcher.stopping import Stopping
 from crond.launcher.surroundings import Surroundings
+from crond.launcher.survivors import Survivors
 from crond.launcher.sweeps import Sweeps
 from crond.launcher.worker import (
     RECORDER,
@@ -202,6 +204,14 @@ class _Daemon:
         self._scheduler.greet = self._launcher.greet
         self._scheduler.handle = self._launcher.handle
         self._recorder = self._make_recorder(account) if config.recorder else None
+        self._survivors = Survivors(
+            Register(os.path.join(config.state, "processes"), self._hello.boot),
+            loop=self._loop,
+            log=self._log,
+            attempts=self._launcher.attempts,
+        )
+        self._survivors.on_gone = self._launcher.vanished
+        self._launcher.on_made = self._survivors.keep
         self._make_ends(account)
 
     def _make_recorder(self, account: Account | None) -> Worker:
@@ -255,7 +265,7 @@ class _Daemon:
             editing=Editing(config, loop=self._loop, log=self._log, look=self._look),
             log=self._log,
         )
-        bounding = Bounding(
+        bounding = self._bounding = Bounding(
             config.max_size,
             loop=self._loop,
             log=self._log,
@@ -326,6 +336,8 @@ class _Daemon:
         reboot = about_reboot(config.dialect, first=self._hello.reboot)
         if config.reboot_marker is not None and reboot:
             self._log.event("CRON", "INFO", reboot)
+        for survivor in self._survivors.find():
+            self._bounding.started(survivor)
         self._launcher.scheduler = self._scheduler
         # What lives now lives for good: the collector must not touch its pages, which a fork shares.
         gc.collect()
@@ -359,6 +371,7 @@ class _Daemon:
             time.monotonic() + _LAST_WORDS,
         )
         self._send_last_letters()
+        self._survivors.close()
         for name in ("scheduler.sock", "recorder.sock", "launcher.sock"):
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._config.run, name))

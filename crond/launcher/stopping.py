@@ -104,5 +104,15 @@ def _signal_one(process: Process, number: signal.Signals) -> None:
 
 
 def _tree(stop: _Stop, processes: dict[int, Process]) -> set[Process]:
-    root = stop.attempt.pid if stop.attempt.running else None
+    root = _root(stop.attempt, processes)
     return members(processes, root=root, session=stop.attempt.pid, known=stop.known)
+
+
+def _root(attempt: Attempt, processes: dict[int, Process]) -> int | None:
+    """Return the pid of the main process of `attempt`, None if it may be somebody else's.
+
+    A child's stays its own until we have waited for it; a survivor's does not.
+    """
+    found = processes.get(attempt.pid)
+    survived = attempt.ticks is None or (found is not None and found.started == attempt.ticks)
+    return attempt.pid if attempt.running and survived else None
