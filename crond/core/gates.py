@@ -19,6 +19,8 @@ from crond.core.waits import Waits
 from crond.model.job import Job
 from crond.model.run import Outcome, Parent, Run, State, Trigger, Wait
 
+#: How many parents a reason names, and how long it grows: along a chain each would hold the one before.
+_CAUSES_TOLD, _LONGEST_REASON = 3, 300
 #: Seconds between two looks at the load of the host.
 LOAD_EACH = 10.0
 
@@ -276,12 +278,14 @@ def _about(parents: tuple[Parent, ...], rule: str, outcome: Outcome) -> str:
         if outcome is Outcome.UPSTREAM_FAILED
         else [one for one in parents if one.outcome is Outcome.SKIPPED]
     )
-    told = [_one_parent(one) for one in bad[:3]] or [f"the rule {rule} is not met"]
-    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    return "; ".join(told) + more
+    causes = list(dict.fromkeys(map(_one_parent, bad))) or [f"the rule {rule} is not met"]
+    more = f" and {len(causes) - _CAUSES_TOLD} more" if len(causes) > _CAUSES_TOLD else ""
+    return "; ".join(causes[:_CAUSES_TOLD])[:_LONGEST_REASON] + more
 
 
 def _one_parent(parent: Parent) -> str:
+    if parent.outcome is Outcome.UPSTREAM_FAILED and parent.reason:
+        return parent.reason  # it names those who failed first
     name = parent.job.partition("/")[2]
     words = parent.outcome.value.replace("_", " ") if parent.outcome else "unfinished"
     return f"{name}: {words}" + (f" ({parent.reason})" if parent.reason else "")
