@@ -20,6 +20,7 @@ from crond.launcher.config import Config
 from crond.launcher.opening import USER_LIMIT
 from crond.launcher.versions import Mark, Version, Versions, digest_of
 from crond.model.crontab import parse_crontab
+from crond.model.host import read_host
 from crond.model.messages import NO_TEXT
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -51,6 +52,7 @@ class Crontab:
 
     def __init__(self, config: Config, account: pwd.struct_passwd) -> None:
         self._config = config
+        self._host = read_host(config.defaults, config.pools)
         self._account = account
         self.user = account.pw_name
         self.path = os.path.join(config.spool, account.pw_name)
@@ -108,6 +110,8 @@ class Crontab:
             privileged=self._account.pw_uid == 0,
             dialect=self._config.dialect,
             extensions=True,
+            defaults=self._host.defaults,
+            pools=self._host.pools,
         )
         problems = table.problems
         if len(problems) > _PROBLEMS_TOLD:

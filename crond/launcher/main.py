@@ -24,7 +24,7 @@ from crond.launcher.attempts import Attempt
 from crond.launcher.bounding import Bounding
 from crond.launcher.clients import Clients
 from crond.launcher.closing import Closing
-from crond.launcher.config import Config
+from crond.launcher.config import PRIVATE, Config
 from crond.launcher.descriptors import Opener
 from crond.launcher.detach import Detached, detach
 from crond.launcher.echo import Echo
@@ -88,7 +88,7 @@ _APART = 65534
 def main(config_json: str) -> int:
     """Run the launcher that `config_json` describes; return its exit status."""
     try:
-        config = Config.from_json(config_json)
+        config = Config.from_json(config_json, os.environ.pop(PRIVATE, "[]"))
     except (ValueError, TypeError, KeyError) as error:
         sys.stderr.write(f"crond: not a configuration: {error}\n")
         return 1

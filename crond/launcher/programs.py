@@ -15,6 +15,7 @@ from crond.launcher.asking import Denied, Session
 from crond.launcher.environment import Habits, job_environment
 from crond.launcher.spawn import UNBOUND, Identity, Program
 from crond.launcher.tables import Tables
+from crond.model.host import read_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,7 +85,7 @@ class Programs:
         self._daemon = daemon
         self._sessions = sessions
         self._debian = config.dialect == "debian"
-        self._tables = Tables(config.dialect)
+        self._tables = Tables(config.dialect, read_host(config.defaults, config.pools))
         self._habits = Habits(
             dialect=config.dialect,
             inherit=files and not config.clean_env,

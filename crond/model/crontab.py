@@ -98,6 +98,7 @@ def parse_crontab(
     seed: int = 0,
     random_delay: str = "",
     defaults: Layer = _NOTHING,
+    pools: Mapping[str, int] = _NOTHING,
 ) -> Table:
     """Parse a crontab.
 
@@ -106,7 +107,8 @@ def parse_crontab(
     rules `L`, `15W`, `fri#2` ..., `-q` and `-s` before a command under cronie's rules, and annotations;
     without them it is cron and nothing else. `seed` feeds the draw of `~`: the same seed and text give the
     same table. `random_delay` is cronie's RANDOM_DELAY where the crontab does not set it. `defaults` is what
-    the host says of every entry, the weakest of all that annotations say.
+    the host says of every entry, the weakest of all that annotations say; `pools` are the host's, which
+    annotations may name: `crond.model.host` reads both.
 
     A line in error is left out and the others stay, as in cronie; a broken limit, and under Debian's rules
     any error, empties the whole table. An error of an annotation leaves out what it says, and no entry.
@@ -122,6 +124,7 @@ def parse_crontab(
         seed=seed,
         random_delay=random_delay,
         defaults=defaults,
+        pools=pools,
     ).table()
 
 
@@ -139,6 +142,7 @@ class _Reader:
         seed: int,
         random_delay: str,
         defaults: Layer,
+        pools: Mapping[str, int],
     ) -> None:
         self._data = data
         self._system = system
@@ -155,7 +159,7 @@ class _Reader:
         self._shared: Mapping[str, str] = MappingProxyType({})
         self._problems: list[Problem] = []
         rules = Rules(dialect, self._draw, root=system or privileged)
-        self._scope = Scope(rules, defaults if extensions else {}, self._problems.append)
+        self._scope = Scope(rules, defaults if extensions else {}, pools, self._problems.append)
         self._block: list[Annotation] = []
         self._marker: str | None = None
         self._refused: set[str] = set()

@@ -7,15 +7,15 @@ which may stand anywhere. What does not fit together is told by `crond.model.rel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from crond.model.annotations import Annotation, BadAnnotation, Word, read_words, words_of
+from crond.model.annotations import Annotation, BadAnnotation, Word, read_pools, read_words, words_of
 from crond.model.entry import Entry
 from crond.model.policy import PLAIN, Layer, Policy, policy_of
 from crond.model.problem import Problem, Report, did_you_mean
 from crond.model.relations import Member, check_relations
-from crond.model.values import NUMBER, BadValue, Rules, is_name
+from crond.model.values import Rules
 
 #: A user's crontab may be of any size, and nobody else shall wait until millions of its words are read. An
 #: item of a list is a word, and so are so many letters.
@@ -44,8 +44,9 @@ class _JobForm:
 class Scope:
     """Everything but the entries themselves; see the module."""
 
-    def __init__(self, rules: Rules, host: Layer, report: Report) -> None:
+    def __init__(self, rules: Rules, host: Layer, pools: Mapping[str, int], report: Report) -> None:
         self.pools: dict[str, int] = {}
+        self._host_pools = pools
         self._rules = rules
         self._report_to = report
         self._words = _WORDS
@@ -75,16 +76,7 @@ class Scope:
     def _declare_pools(self, form: Word, words: list[Word]) -> None:
         if not words:
             self._refuse(form, "a pool needs a name and a size", "for example: #: pool gpu=1")
-        for word in words:
-            name, _, slots = word.text.partition("=")
-            try:
-                size = NUMBER.read(slots, self._rules)
-            except BadValue:
-                size = None
-            if not is_name(name) or not isinstance(size, int):
-                self._refuse(word, f"bad pool {word.text[:64]!r}", f"NAME=SLOTS: {NUMBER.words}")
-                continue
-            self.pools[name] = size
+        self.pools.update(read_pools(words, self._rules, self._report))
 
     def _declare_job(self, form: Word, words: list[Word]) -> None:
         if not words or "=" in words[0].text:
@@ -153,7 +145,8 @@ class Scope:
                 self._report(
                     Problem(form.word.line, form.word.column, "warning", text, hint, "annotation-lost")
                 )
-        check_relations(list(self._members(entries)), self.pools, self._report)
+        pools = {**self._host_pools, **self.pools}
+        check_relations(list(self._members(entries)), pools, self._report)
 
     def _apply(self, member: Member, layer: Layer, entries: list[Entry]) -> None:
         block = self._blocks[member.number]

@@ -59,6 +59,7 @@ class Form:
     read: Callable[[str, Rules], Hashable]
     said: Callable[[Any], str] = str
     many: bool = False  #: a tuple; a key that is said again adds to it
+    apart: bool = False  #: with `many`: commas belong to the values
     secret: bool = False  #: never shown in a message
 
 
@@ -121,9 +122,10 @@ def several(words: str, item: Form, *, apart: bool = False) -> Form:
             raise BadValue(f"more than {_ITEMS} of them")
         return tuple(item.read(one, rules) for one in texts)
 
-    return Form(
-        words, read, lambda values: joined([item.said(v) for v in values]), many=True, secret=item.secret
-    )
+    def said(values: tuple[Any, ...]) -> str:
+        return joined([item.said(value) for value in values])
+
+    return Form(words, read, said, many=True, apart=apart, secret=item.secret)
 
 
 def either(*forms: Form) -> Form:

@@ -19,6 +19,7 @@ from crond.link import Link, LinkClosed
 from crond.model.actions import Action, Changed, Notice, Remember, Send
 from crond.model.crontab import parse_crontab
 from crond.model.events import Event, TableParsed, Woke
+from crond.model.host import Host, read_host
 from crond.model.messages import (
     PROTOCOL,
     Ack,
@@ -69,6 +70,7 @@ class Loop:
         self._random_delay = random_delay
         self._beaten = float("-inf")  # monotonic
         self._dialect = "cronie"
+        self._host = Host()
         self._numbered = 0
         self._heard = float("-inf")  # monotonic
         self._behind = False
@@ -163,6 +165,7 @@ class Loop:
             if message.protocol != PROTOCOL:
                 raise BadMessage(f"protocol {message.protocol}, where this scheduler speaks {PROTOCOL}")
             self._dialect = message.dialect
+            self._host = read_host(message.defaults, message.pools)
         elif isinstance(message, TableText):
             try:
                 return self._parsed(message)
@@ -184,6 +187,8 @@ class Loop:
             extensions=True,
             seed=message.seed,
             random_delay=self._random_delay,
+            defaults=self._host.defaults,
+            pools=self._host.pools,
         )
         return TableParsed(message.version, message.origin, message.owner, message.uid, table)
 
