@@ -45,11 +45,13 @@ class Outputs:
             self._short = free < min(RESERVE, size // 20)
         return self._short
 
-    def create(self, uid: int, key: str) -> int:
-        """Return a descriptor that appends to the new file of `key`.
+    def create(self, uid: int, key: str, *, anew: bool = False) -> int:
+        """Return a descriptor that appends to the new file of `key`; `anew`: one that exists is replaced.
 
         Raises FileExistsError where there is one already: that attempt was started before.
         """
+        if anew:
+            self.remove(uid, key)
         if uid not in self._made:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.folder(uid), 0o700)
