@@ -21,7 +21,8 @@ class Attempt:
     `status` is the raw wait status, None while its main process lives. `captured` is False where the
     reserve left it no output file. `logged`: its CMD is shown in the log. `program` is kept
     until the output was mailed, so that it is mailed once; it is None for what is not mailed. `part` says
-    which of its entry's commands it is, as a Start does; `group` is the cgroup that it lives in, if any.
+    which of its entry's commands it is, as a Start does; `group` is the cgroup that it lives in, `mark` the
+    limit that its processes are known by, each None where it has none.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Attempt:
     part: str = "command"
     policy: Policy = PLAIN
     group: Group | None = None
+    mark: tuple[int, int, int] | None = None
     output_size: int = 0  #: bytes at its end
     status: int | None = None
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crond.launcher.attempts import Attempt
 from crond.launcher.data import VARIABLE
 from crond.launcher.programs import NotPossible, Prepared, with_additions
 from crond.launcher.spawn import Program, Spawner, SpawnFailed, Trouble
+from crond.launcher.trees import new_mark
 from crond.model.messages import Pairs, Start, attempt_key, is_our_name
 from crond.model.policy import PLAIN
 
@@ -74,6 +76,8 @@ class Starting:
             self._outputs.remove(table.uid, key)
             where = f"{error.filename}: " if error.filename else ""
             raise NotPossible("resources", f"no group or file for it: {where}{error.strerror}") from None
+        if ready.group is None and prepared.policy is not PLAIN:
+            ready.bear(new_mark())
         if prepared.supply is not None:
             ready.begins = prepared.supply.through(ready.program, [name for name, _ in additions])
         return ready
@@ -142,6 +146,7 @@ class Ready:
         "group",
         "job",
         "key",
+        "mark",
         "pid",
         "program",
         "trouble",
@@ -158,10 +163,19 @@ class Ready:
         self.program = self.begins = program
         self._opened = opened
         self.group: Group | None = None
+        self.mark: tuple[int, int, int] | None = None
         self.entrance: int | None = None
         self.at = self.began = 0.0
         self.pid = 0
         self.trouble: Trouble | None = None
+
+    def bear(self, mark: tuple[int, int, int] | None) -> None:
+        """Have its processes bear `mark`, unless that is None or PAM bounds what it would be."""
+        bounds = self.program.bounds
+        if mark is not None and all(number != mark[0] for number, _, _ in bounds.limits):
+            self.mark = mark
+            marked = replace(bounds, limits=(*bounds.limits, mark))
+            self.program = self.begins = replace(self.program, bounds=marked)
 
     def spawn(self, spawner: Spawner) -> None:
         """Make the process; `pid` or `trouble` says what came of it."""
@@ -202,4 +216,5 @@ class Ready:
             part=self._part,
             policy=self._prepared.policy,
             group=self.group,
+            mark=self.mark,
         )
