@@ -92,17 +92,20 @@ def _content(what: str, path: str, limit: int) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
         raise NotSupplied(f"{what}: {path}: {error.strerror}") from None
-    with os.fdopen(fd, "rb") as file:
+    try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise NotSupplied(f"{what}: {path} is not a regular file")
         if found.st_mode & stat.S_IWOTH:
             # Whoever writes it decides what this user's job does, by LD_PRELOAD for one.
             raise NotSupplied(f"{what}: {path} can be written by everybody; chmod o-w it")
-        try:
-            data = file.read(limit + 1)
-        except OSError as error:
-            raise NotSupplied(f"{what}: {path}: {error.strerror}") from None
+        data = b""
+        while len(data) <= limit and (more := os.read(fd, limit + 1 - len(data))):
+            data += more
+    except OSError as error:
+        raise NotSupplied(f"{what}: {path}: {error.strerror}") from None
+    finally:
+        os.close(fd)
     if len(data) > limit:
         raise NotSupplied(f"{what}: {path} is larger than {limit} bytes")
     return data
