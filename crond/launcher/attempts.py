@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from crond.launcher.cgroups import Group
 from crond.launcher.spawn import Program
+from crond.model.policy import PLAIN, Policy
 
 
 @dataclass(slots=True, kw_only=True)
@@ -18,7 +20,9 @@ class Attempt:
 
     `status` is the raw wait status, None while its main process lives. `captured` is False where the
     reserve left it no output file. `logged`: its CMD is shown in the log. `program` is kept
-    until the output was mailed, so that it is mailed once.
+    until the output was mailed, so that it is mailed once; it is None for what is not mailed. `part` says
+    which of its entry's commands it is, as a Start does; `group` is the cgroup that it lives in, `mark` the
+    limit that its processes are known by, each None where it has none.
 
     `ticks` is set for survivors alone: the start of the process, in clock ticks since boot. It is nobody's
     child, so its pid may be somebody else's at any time. `gone`: it has ended, without a status.
@@ -38,6 +42,10 @@ class Attempt:
     assigned: Mapping[str, str]
     mail_when_failed: bool
     of_pam: frozenset[bytes]
+    part: str = "command"
+    policy: Policy = PLAIN
+    group: Group | None = None
+    mark: tuple[int, int, int] | None = None
     output_size: int = 0  #: bytes at its end
     status: int | None = None
     ticks: int | None = None
