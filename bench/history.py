@@ -23,7 +23,7 @@ from crond.recorder import statistics
 from crond.recorder.database import database_url, open_engine
 from crond.recorder.feed import Batch, Position
 from crond.recorder.prune import Keep, prune
-from crond.recorder.queries import FAILURES, Filter, Queries
+from crond.recorder.queries import UNSUCCESSFUL, Filter, Queries
 from crond.recorder.records import RunRecord
 from crond.recorder.store import Store
 
@@ -104,8 +104,8 @@ def questions(identity: str) -> dict[str, Callable[[Queries], Any]]:
     return {
         "history": lambda q: q.history(Filter()),
         "history JOB": lambda q: q.history(Filter(job="user3/job3")),
-        "history --failed": lambda q: q.history(Filter(outcomes=FAILURES)),
-        "history JOB --failed": lambda q: q.history(Filter(job="user3/job3", outcomes=FAILURES)),
+        "history --failed": lambda q: q.history(Filter(outcomes=UNSUCCESSFUL)),
+        "history JOB --failed": lambda q: q.history(Filter(job="user3/job3", outcomes=UNSUCCESSFUL)),
         "history --slowest": lambda q: q.history(Filter(slowest=True)),
         "history JOB --slowest": lambda q: q.history(Filter(job="user3/job3", slowest=True)),
         "history, 1000 runs": lambda q: q.history(Filter(count=1000)),

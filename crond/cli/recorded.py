@@ -29,7 +29,10 @@ from crond.cli.format import printable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptSeen:
-    """One process start. `cpu` is seconds, `max_rss` bytes, `read` and `written` bytes of disks."""
+    """One process start. `cpu` is seconds, `max_rss` bytes, `read` and `written` bytes of disks.
+
+    `number` is 0 for the condition of its run, and below 0 for a try of its `wait_for`.
+    """
 
     number: int
     pid: int | None
@@ -43,16 +46,32 @@ class AttemptSeen:
     output_size: int | None
     read: int | None
     written: int | None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParentSeen:
+    """How a job that a run depends on stood for it; `run` is empty where none answered."""
+
+    job: str
+    run: str
+    outcome: str
+    exit_code: int | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalSeen:
-    """A time in which jobs were not started; `kind` is outage, suspend or pause."""
+    """A time in which jobs were not started; `kind` is outage, suspend, pause or disabled.
+
+    `job` is the one that it is about; empty if it is about all.
+    """
 
     kind: str
     began: datetime | None
     ended: datetime | None
     reason: str
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +85,7 @@ class CrontabSeen:
 
 @dataclass(frozen=True, slots=True)
 class RunShown:
-    """All that is known of one run."""
+    """All that is known of one run. `given` are variables of who asked for it, `left` those it left."""
 
     run: RunSeen
     run_as: str
@@ -74,6 +93,10 @@ class RunShown:
     by: int | None
     attempts: tuple[AttemptSeen, ...]
     crontab: CrontabSeen | None
+    parents: tuple[ParentSeen, ...] = ()
+    given: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +199,21 @@ def read_shown(body: dict[str, Any]) -> RunShown:
         by=number_of(run, "by"),
         attempts=tuple(list_of(run, "attempts_detail", read_attempt)),
         crontab=_crontab_at(body, "crontab"),
+        parents=tuple(list_of({"parents": [], **run}, "parents", read_parent)),
+        given=_variables_at(run, "environment"),
+        left=_variables_at(run, "data"),
+        again=bool(number_of(run, "spent")),
+    )
+
+
+def read_parent(body: dict[str, Any]) -> ParentSeen:
+    """Return the parent that `body` describes."""
+    return ParentSeen(
+        job=text_of(body, "job"),
+        run=text_of(body, "run"),
+        outcome=text_of(body, "outcome"),
+        exit_code=number_of(body, "exit_code"),
+        reason=text_of(body, "reason"),
     )
 
 
@@ -195,13 +233,18 @@ def read_attempt(body: dict[str, Any]) -> AttemptSeen:
         output_size=number_of(body, "output_size"),
         read=_bytes_of(body, "blocks_in", 512),
         written=_bytes_of(body, "blocks_out", 512),
+        outcome=text_of(body, "outcome") or None,
     )
 
 
 def read_interval(body: dict[str, Any]) -> IntervalSeen:
     """Return the interval that `body` describes."""
     return IntervalSeen(
-        text_of(body, "kind"), moment_of(body, "from"), moment_of(body, "upto"), text_of(body, "reason")
+        kind=text_of(body, "kind"),
+        began=moment_of(body, "from"),
+        ended=moment_of(body, "upto"),
+        reason=text_of(body, "reason"),
+        job=text_of(body, "job"),
     )
 
 
@@ -254,6 +297,12 @@ def _crontab_at(body: dict[str, Any], key: str) -> CrontabSeen | None:
     if held is None:
         return None
     return CrontabSeen(text_of(held, "origin"), text_of(held, "digest"), moment_of(held, "at"))
+
+
+def _variables_at(body: dict[str, Any], key: str) -> tuple[str, ...]:
+    """The variables at `key`, each as NAME=VALUE; an older recorder tells none."""
+    held = object_of(body, key) or {}
+    return tuple(f"{printable(name)}={text_of(held, name)}" for name in held)
 
 
 def _bytes_of(body: dict[str, Any], key: str, unit: int) -> int | None:

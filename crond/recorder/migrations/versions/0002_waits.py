@@ -147,7 +147,9 @@ def _replace_intervals() -> None:
         sa.Column("job", sa.String(320), primary_key=True, server_default=""),
         sa.ForeignKeyConstraint(["feed"], ["feeds.id"], name=op.f("fk_intervals_feeds")),
     )
-    columns = "feed, kind, began, ended, reason"
-    op.execute(f"INSERT INTO intervals ({columns}) SELECT {columns} FROM intervals_0001")
+    op.execute(
+        "INSERT INTO intervals (feed, kind, began, ended, reason)"
+        " SELECT feed, kind, began, ended, reason FROM intervals_0001"
+    )
     op.drop_table("intervals_0001")
     op.create_index("ix_intervals_ended", "intervals", ["feed", "ended"])
