@@ -6,6 +6,8 @@ nothing; called by the verbs over the history, and by those that add a word of i
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +27,9 @@ from crond.cli.answers import (
 from crond.cli.client import LAUNCHER, RECORDER, Connection, Place
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
+
+#: Characters in one argument of a question.
+_ARGUMENT = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +119,15 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class InstantSeen:
+    """An instant of a pipeline: its runs, and how they stand together: failed, running, success, skipped."""
+
+    instant: datetime | None
+    state: str
+    runs: tuple[RunSeen, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lengths:
     """How long runs took, in seconds."""
 
@@ -163,6 +177,16 @@ def ask_briefly(place: Place, verb: str, seconds: float, **arguments: str | None
     except Failure:
         return None
     return None if reply is None else reply.body
+
+
+def listed(name: str, values: Iterable[str]) -> dict[str, str]:
+    """Return `values` as arguments `name`, `name`1 ...: JSON lists, none longer than an argument may be."""
+    parts: list[list[str]] = [[]]
+    for value in values:
+        if len(json.dumps([*parts[-1], value])) > _ARGUMENT and parts[-1]:
+            parts.append([])
+        parts[-1].append(value)
+    return {f"{name}{number or ''}": json.dumps(part) for number, part in enumerate(parts)}
 
 
 def connect(place: Place) -> Connection:
@@ -246,6 +270,12 @@ def read_interval(body: dict[str, Any]) -> IntervalSeen:
         reason=text_of(body, "reason"),
         job=text_of(body, "job"),
     )
+
+
+def read_instant(body: dict[str, Any]) -> InstantSeen:
+    """Return the instant that `body`, of an answer to `pipeline`, describes."""
+    runs = tuple(list_of(body, "runs", read_run))
+    return InstantSeen(moment_of(body, "instant"), text_of(body, "state"), runs)
 
 
 def read_facts(body: dict[str, Any]) -> Facts:

@@ -191,14 +191,20 @@ def _required(arguments: Arguments, name: str) -> str:
 
 
 def _names(arguments: Arguments, name: str) -> list[str]:
-    """Return an argument that is a JSON list of texts: names may hold any character."""
-    try:
-        names = json.loads(_required(arguments, name))
-    except (ValueError, RecursionError):
-        names = None
-    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-        raise Refusal("bad_request", f"{name} must be a list of texts")
-    return list(dict.fromkeys(names))
+    """Return the texts in the JSON lists that are arguments `name`, `name`1 ...: one cannot hold many."""
+    _required(arguments, name)
+    names: dict[str, None] = {}
+    for key, text in arguments.items():
+        if not key.startswith(name):
+            continue
+        try:
+            some = json.loads(text)
+        except (ValueError, RecursionError):
+            some = None
+        if not isinstance(some, list) or not all(isinstance(one, str) for one in some):
+            raise Refusal("bad_request", f"{key} must be a list of texts")
+        names.update(dict.fromkeys(some))
+    return list(names)
 
 
 def _refused(text: str, code: str, candidates: list[str] | None = None) -> Answer:
