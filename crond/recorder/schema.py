@@ -92,11 +92,11 @@ runs = Table(
     Column("outcome", String(WORD), comment="how it ended"),
     Column("reason", Text, nullable=False, comment="more about the outcome, in words"),
     Column(
-        "began", BigInteger, nullable=False, comment="start of the latest attempt, else end, else instant"
+        "began", BigInteger, nullable=False, comment="latest start of its command, else end, else instant"
     ),
-    Column("started_at", BigInteger, comment="start of the latest attempt"),
+    Column("started_at", BigInteger, comment="latest start of its command"),
     Column("ended_at", BigInteger, comment="end of the run"),
-    Column("duration", BigInteger, comment="of the latest attempt, microseconds"),
+    Column("duration", BigInteger, comment="from the latest start of its command to its end, microseconds"),
     Column("attempts", Integer, nullable=False, comment="how often its command was to start"),
     Column("attempt", Integer, comment="number of the latest"),
     Column("waits", String(WORD), comment="what it waits for while it is waiting"),
