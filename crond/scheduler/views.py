@@ -280,7 +280,9 @@ def _is_no_error(problem: dict[str, Any]) -> bool:
 
 def shown(run: Run) -> dict[str, Any]:
     """Return `run` as every program of ours shows it (docs/reference/json.md)."""
-    attempt = run.attempts[-1] if run.attempts else None
+    commands = [one for one in run.attempts if one.part == "command"]
+    # Where there is no start of the command, a condition or a sensor is all there is to show.
+    attempt = (commands or run.attempts or (None,))[-1]
     return {
         "id": run.id,
         "job": run.job,
@@ -300,6 +302,8 @@ def shown(run: Run) -> dict[str, Any]:
         "pid": attempt and attempt.pid,
         "waits": None if run.waits is None else run.waits.value,
         "until": _iso(run.until),
+        "pool": run.pool,
+        "follows": run.follows,
         "output_size": attempt and attempt.output_size,
     }
 
