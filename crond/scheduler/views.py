@@ -302,8 +302,8 @@ def shown(run: Run) -> dict[str, Any]:
         "pid": attempt and attempt.pid,
         "waits": None if run.waits is None else run.waits.value,
         "until": _iso(run.until),
-        "pool": run.pool,
-        "follows": run.follows,
+        "pool": run.pool or None,
+        "follows": run.follows or None,
         "output_size": attempt and attempt.output_size,
     }
 
