@@ -177,6 +177,8 @@ class Control:
         if verb in wishes.OF_RUNS:
             run = self._runs(views, {"run": arguments.get("run", "")})[0]
             return self._carry_out(wishes.OF_RUNS[verb](run, arguments, client.uid), reading)
+        if verb == "unsettled":
+            return views.unsettled()
         if verb == "graph":
             return views.graph([self._job(views, arguments["job"])] if "job" in arguments else [])
         if verb == "standing":

@@ -17,7 +17,7 @@ from crond.core.engine import Engine
 from crond.core.memory import Pause
 from crond.core.preview import Preview
 from crond.model.job import Job
-from crond.model.run import Outcome, Run, State
+from crond.model.run import Outcome, Run, State, Wait
 from crond.scheduler.metrics import Metrics
 from crond.scheduler.refusal import Refusal
 
@@ -137,6 +137,13 @@ class Views:
     def _newest_runs(self, job: Job) -> list[Run]:
         runs = self._engine.memory.runs_of(job.id)
         return sorted(runs, key=lambda run: (run.instant, run.ordinal), reverse=True)
+
+    def unsettled(self) -> dict[str, Any]:
+        """The jobs of which something stands out that a line with another name would lose."""
+        memory, mine = self._engine.memory, {job.id for job in self.jobs()}
+        why = {job: "is paused" for job, pause in memory.pauses.items() if pause.ended is None}
+        why |= {run.job: "waits to be tried again" for run in memory.runs.values() if run.waits is Wait.RETRY}
+        return {"jobs": [{"job": job, "why": text} for job, text in why.items() if job in mine]}
 
     def standing(self, job: Job, instant: float | None) -> dict[str, Any]:
         """How `job` stands, and its run for `instant` (without it: the newest), with what that waits for."""

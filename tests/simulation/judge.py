@@ -85,7 +85,9 @@ class Judge:
         self.pools: dict[str, int] = {}
         self.runs: dict[str, Seen] = {}
         self.live: dict[str, float] = {}  #: attempts whose processes live: since when (monotonic)
-        self.ends: dict[str, tuple[Outcome | None, int]] = {}  #: of every run there ever was, its attempts too
+        self.ends: dict[
+            str, tuple[Outcome | None, int]
+        ] = {}  #: of every run there ever was, its attempts too
         self.moment = 0  #: counts changes of tables
         self._changed = 0  #: the moment of the last of them
         self._definitions: dict[str, list[tuple[int, Entry | None]]] = {}
@@ -234,7 +236,9 @@ class Judge:
             return
         offset = reference.offset_of(entry, self.zone)
         limits = (entry.policy.starts_at, entry.policy.expires_at)
-        if any(limit is not None and (offset is None or abs(_utc(limit) - upto) < 400 * _DAY) for limit in limits):
+        if any(
+            limit is not None and (offset is None or abs(_utc(limit) - upto) < 400 * _DAY) for limit in limits
+        ):
             return
         for instant in self._expected(name, entry, after, upto):
             self.figures["instants compared"] += 1
@@ -388,7 +392,9 @@ class Judge:
         run = seen.run
         if run.trigger in (Trigger.SCHEDULE, Trigger.REBOOT) and not seen.revived:
             if all(len(run.parents) != len(policy.depends_on) for policy in policies):
-                raise Broken(f"{run.id} of {run.job} starts with parents {run.parents}, and depends on others")
+                raise Broken(
+                    f"{run.id} of {run.job} starts with parents {run.parents}, and depends on others"
+                )
             if seen.born >= self._changed and self._is_held(run.job):
                 raise Broken(f"{run.id} of {run.job} starts, and its job is held")
         if not run.parents:
@@ -432,7 +438,9 @@ class Judge:
         run, number = seen.run, attempt.number - seen.run.spent
         most = max(policy.retries for policy in policies) + 1
         if number > most:
-            raise Broken(f"{run.id} of {run.job}: attempt {attempt.number} ({run.spent} spent), of at most {most}")
+            raise Broken(
+                f"{run.id} of {run.job}: attempt {attempt.number} ({run.spent} spent), of at most {most}"
+            )
         last = next((one for one in run.attempts if one.number == attempt.number - 1), None)
         if number <= 1 or last is None or len(policies) > 1:
             return
@@ -451,7 +459,9 @@ class Judge:
         run = seen.run
         if run.trigger is not Trigger.SCHEDULE or seen.revived:
             return
-        exits = {(one.number > 0) - (one.number < 0): one.exit_code for one in run.attempts if one.number <= 0}
+        exits = {
+            (one.number > 0) - (one.number < 0): one.exit_code for one in run.attempts if one.number <= 0
+        }
         if all(policy.condition for policy in policies) and exits.get(0) != 0:
             raise Broken(f"{run.id} of {run.job} starts, and its condition ended with {exits.get(0)}")
         if all(policy.wait_for for policy in policies) and exits.get(-1) != 0:

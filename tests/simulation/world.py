@@ -301,7 +301,7 @@ class World:
 
     def _load(self) -> None:
         if _LOADS:
-            self.now = replace(self.now, **{"load": self.random.choice((0.0, 1.0, 9.0))})
+            self.now = replace(self.now, load=self.random.choice((0.0, 1.0, 9.0)))
 
     def _any_run(self, state: State | None = None) -> str | None:
         """One that is remembered; what is not at an end is rare, and so preferred."""

@@ -92,7 +92,7 @@ def test_sales_fails_for_good(folder: Path, start_files: StartFiles) -> None:
 
 
 def test_the_condition_is_false(folder: Path, start_files: StartFiles) -> None:
-    """deploy is skipped, which is no failure, and the report goes out."""
+    """Deploy is skipped, which is no failure, and the report goes out."""
     _, runs = played(folder, start_files, train="echo BETTER=no >>$CRONTABX_OUTPUT")
     assert outcomes(runs) == {
         **dict.fromkeys(("weather", "sales", "features", "train", "report"), "success"),
