@@ -329,6 +329,13 @@ RULES = (
         "CRON_TZ=Asia/Seoul",
     ),
     Rule(
+        "days-off-unknown",
+        "warning",
+        "`skip_on` names a country that nobody knows, or a file that cannot be read or has a bad line.",
+        "#: skip_on=KO\n0 3 * * * true",
+        "#: skip_on=KR\n0 3 * * * true",
+    ),
+    Rule(
         "timezone-inert",
         "note",
         "`TZ` sets the job's own zone; when it runs is decided by `CRON_TZ`, or by the daemon's zone.",
