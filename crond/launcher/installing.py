@@ -110,8 +110,7 @@ class Crontab:
             privileged=self._account.pw_uid == 0,
             dialect=self._config.dialect,
             extensions=True,
-            defaults=self._host.defaults,
-            pools=self._host.pools,
+            host=self._host,
         )
         problems = table.problems
         if len(problems) > _PROBLEMS_TOLD:

@@ -17,7 +17,9 @@ from crond.model.policy import Said
 from crond.model.problem import Problem, Report, did_you_mean
 from crond.model.values import NUMBER, YES_NO, BadValue, Rules, is_name
 
-_MARKERS = ("#Ansible: ", "# Puppet Name: ", "# SALT_CRON_IDENTIFIER:")
+#: Settings may stand between this marker and its line.
+PUPPET = "# Puppet Name: "
+_MARKERS = ("#Ansible: ", PUPPET, "# SALT_CRON_IDENTIFIER:")
 _ALONE = ("defaults", "pool", "job")
 _BLANKS = re.compile(r"[ \t\r]*")
 #: As a POSIX shell: a word is plain characters, quoted parts and escaped characters, next to each other.
