@@ -213,7 +213,8 @@ class Run:
         """Return the attempts with `attempt` in the place of its number, or at the end. One of `wait_for`
         takes the place of the one before.
         """
-        kept = (one for one in self.attempts if one.number != attempt.number and not 0 > attempt.number > one.number)
+        number = attempt.number
+        kept = (one for one in self.attempts if one.number != number and not number < one.number < 0)
         return (*kept, attempt)
 
     def values(self) -> dict[str, Any]:
