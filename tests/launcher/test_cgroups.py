@@ -180,8 +180,9 @@ def group(tmp_path: Path) -> Iterator[Group]:
     groups = Groups.find(str(tmp_path))
     if groups is None:
         pytest.skip("no cgroup here is ours")
-    yield groups.make("test.1", memory_max=None, cpu_quota=None)
-    groups.tidy()
+    made = groups.make("test.1", memory_max=None, cpu_quota=None)
+    yield made
+    groups.let_go(made)
     groups.close()
 
 

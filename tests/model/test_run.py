@@ -7,19 +7,23 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import MISSING, fields, replace
 from itertools import product
 
 import pytest
 
-from crond.model.messages import is_token
+from crond.model.messages import PARTS, is_token
 from crond.model.run import (
     TRANSITIONS,
     Attempt,
     IllegalTransition,
     Outcome,
+    Parent,
     Run,
     State,
     Trigger,
+    Wait,
+    Want,
     run_id,
     run_of,
 )
@@ -41,12 +45,23 @@ def test_only_the_arrows_of_the_table(before: State, after: State) -> None:
 
 
 def test_the_table_of_transitions_as_it_is_documented() -> None:
-    """One terminal state, reached from everywhere; no way back to DUE."""
+    """One terminal state, reached from everywhere; the way out of it leads to DUE, and none other does."""
     assert set(TRANSITIONS) == set(State)
-    assert TRANSITIONS[State.FINISHED] == frozenset()
+    assert TRANSITIONS[State.FINISHED] == {State.DUE}
     for state in set(State) - {State.FINISHED}:
         assert State.FINISHED in TRANSITIONS[state]
         assert State.DUE not in TRANSITIONS[state]
+    # What was started is stopped before it waits again, or ends by itself.
+    assert {state for state in State if State.STARTING in TRANSITIONS[state]} == {
+        State.DUE,
+        State.WAITING,
+        State.RUNNING,
+    }
+    assert {state for state in State if State.STOPPING in TRANSITIONS[state]} == {
+        State.STARTING,
+        State.RUNNING,
+    }
+    assert State.RUNNING not in TRANSITIONS[State.STOPPING] | TRANSITIONS[State.WAITING]
 
 
 def test_finishing_says_how_when_and_why() -> None:
@@ -73,6 +88,48 @@ def test_attempts_are_replaced_by_their_number() -> None:
         _ = run().attempt
 
 
+@pytest.mark.parametrize(
+    ("number", "part"), [(1, "command"), (7, "command"), (0, "condition"), (-1, "wait_for"), (-9, "wait_for")]
+)
+def test_an_attempts_number_says_what_it_is_of(number: int, part: str) -> None:
+    """The parts that a Start can name, each by its numbers."""
+    assert Attempt(number=number).part == part
+    assert part in PARTS
+
+
+def test_of_a_sensor_the_latest_try_is_kept() -> None:
+    """A sensor that is asked for days would make the run grow; the others are not touched by it."""
+    attempts: tuple[Attempt, ...] = ()
+    for number in (-1, -2, -2, -3, 0, 1, 2):
+        attempts = replace(run(), attempts=attempts).with_attempt(Attempt(number=number))
+    assert [one.number for one in attempts] == [-3, 0, 1, 2]
+    assert replace(run(), attempts=attempts).starts == 2
+    assert replace(run(), attempts=attempts[:2]).starts == 0
+    assert run().starts == 0
+
+
+def test_a_run_that_is_run_again() -> None:
+    """It is due as if it were new, under its id; attempts go on counting, and earlier ones are spent."""
+    first = replace(run(State.RUNNING), attempts=(Attempt(number=1), Attempt(number=2)), want=Want.TIME_OUT)
+    failed = replace(first, parents=(Parent("me/p", "q", Outcome.SUCCESS, 0),), slots=(1,)).finish(
+        Outcome.FAILED, at=90.0, reason="because"
+    )
+    assert failed.slots == ()
+    again = failed.revive(by=7)
+    assert (again.state, again.outcome, again.reason, again.ended_at) == (State.DUE, None, "", None)
+    assert (again.want, again.by, again.spent, again.parents) == (Want.RUN, 7, 2, ())
+    assert again.attempts == failed.attempts
+    with pytest.raises(IllegalTransition):
+        again.revive(by=7)
+
+
+def test_a_finished_run_waits_for_nothing() -> None:
+    """What it waited for, and until when, is over with it."""
+    waiting = replace(run(State.WAITING), waits=Wait.POOL, since=1.0, until=2.0, pool="me/gpu", slots=(0,))
+    ended = waiting.finish(Outcome.SKIPPED, at=3.0)
+    assert (ended.waits, ended.since, ended.until, ended.slots) == (None, None, None, ())
+
+
 def test_an_id_follows_from_the_key() -> None:
     """The same due is the same run, so planning twice cannot make two; any part of the key tells apart."""
     key = ("me/j", 60.0, 0, Trigger.SCHEDULE)
@@ -95,6 +152,65 @@ def test_a_run_is_plain_values_and_back() -> None:
         Outcome.FAILED, at=9.0, reason="r", attempts=(Attempt(number=1, pid=5, started_at=1.5, exit_code=3),)
     )
     assert run_of(json.loads(json.dumps(whole.values()))) == whole
+
+
+WHOLE = Run(
+    id="r",
+    job="me/j",
+    instant=60.0,
+    ordinal=1,
+    trigger=Trigger.BACKFILL,
+    by=7,
+    state=State.WAITING,
+    want=Want.FAIL,
+    attempts=(
+        Attempt(number=-2, exit_code=1, outcome=Outcome.FAILED),
+        Attempt(number=1, pid=5, outcome=Outcome.TIMED_OUT, data=(("A", "b"), ("C", "\udcff"))),
+    ),
+    waits=Wait.RETRY,
+    since=70.0,
+    until=80.0,
+    parents=(Parent("me/p", "q", Outcome.SUCCESS, 0), Parent("me/o", reason="paused")),
+    pool="me/gpu",
+    slots=(0, 2),
+    environment=(("LR", "1"),),
+    follows="m",
+    spent=1,
+)
+
+
+def test_all_that_a_run_may_hold_comes_back() -> None:
+    """Each field has another value than its default, so that one which is forgotten would show."""
+    defaults = {field.name: field.default for field in fields(Run) if field.default is not MISSING}
+    same = {name for name, value in defaults.items() if getattr(WHOLE, name) == value}
+    assert same <= {"outcome", "reason", "ended_at", "uid", "run_as", "crontab"}
+    assert run_of(json.loads(json.dumps(WHOLE.values()))) == WHOLE
+
+
+def test_a_plain_run_says_only_what_every_run_does() -> None:
+    """A run that waits for nothing and has no parents is a short line in the journal."""
+    assert not {"waits", "until", "parents", "pool", "slots", "environment", "spent"} & run().values().keys()
+    (told,) = replace(run(), attempts=(Attempt(number=1),)).values()["attempts"]
+    assert not {"data", "outcome"} & told.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("state", "sleeping"),
+        ("waits", "nobody"),
+        ("trigger", "who"),
+        ("parents", [["me/p"]]),
+        ("slots", ["x"]),
+        ("environment", [["A"]]),
+        ("more", 1),
+    ],
+)
+def test_values_of_no_run_are_refused(name: str, value: object) -> None:
+    """A journal of another version, or a damaged one, makes no half of a run."""
+    values = json.loads(json.dumps(WHOLE.values()))
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        run_of(values | {name: value})
 
 
 @pytest.mark.parametrize(
