@@ -217,8 +217,10 @@ class Run:
 
     def revive(self, *, at: float, by: int, parents: tuple[Parent, ...] = ()) -> Run:
         """Return this run, which is FINISHED, as it waits again because `by` asked for it at `at`. Attempts
-        go on counting; `parents` are those that it has to wait for.
+        go on counting; `parents` are those that it has to wait for. Raises IllegalTransition.
         """
+        if self.state is not State.FINISHED:
+            raise IllegalTransition(f"run {self.id} of {self.job} has not ended, and is to run again")
         return self.to(
             State.WAITING,
             waits=Wait.DEPENDENCIES,
