@@ -8,6 +8,7 @@ are public.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 
 #: Where syslog daemons, journald among them, listen.
@@ -25,7 +26,7 @@ class Config:
 
     mode: str
     package: str  #: the folder that holds the `crond` package, for the programs we start
-    state: str  #: outputs/ (ours), scheduler/ and history/ (the account's)
+    state: str  #: outputs/, versions/, at/ (ours), scheduler/ and history/ (the account's)
     run: str  #: launcher.sock, scheduler.sock and recorder.sock
     dialect: str = "cronie"  #: "cronie" or "debian", already resolved
     files: tuple[str, ...] = ()
@@ -70,6 +71,11 @@ class Config:
     pam_time_limit: float = 30.0  #: an account for which PAM takes longer has no answer
     recorder: bool = True  #: keep a history
     settings: str | None = None  #: the file in which the recorder finds its database's URL
+
+    @property
+    def one_shots(self) -> str:
+        """The folder of the tables of one-shots, one file for each account."""
+        return os.path.join(self.state, "at")
 
     def to_json(self) -> str:
         """Return the text that `from_json` reads."""

@@ -26,6 +26,7 @@ from crond.model.messages import (
     Hello,
     Mail,
     NotStarted,
+    Retire,
     Start,
     Started,
     Stop,
@@ -87,6 +88,7 @@ class Launcher:
         self.on_ended: list[Callable[[Attempt, Ending], None]] = []
         self.on_stop: Callable[[Attempt], None] = lambda _attempt: None
         self.on_mail: Callable[[Attempt, Program], None] = lambda _attempt, _program: None
+        self.on_retire: Callable[[Retire], None] = lambda _wish: None
 
     # --- the wire ------------------------------------------------------------------------------
 
@@ -137,7 +139,7 @@ class Launcher:
             self._guard(self._obey, wish)
         self._start(starts)
 
-    def _obey(self, wish: Stop | Forget | Mail | Ack | Heartbeat) -> None:
+    def _obey(self, wish: Stop | Forget | Mail | Retire | Ack | Heartbeat) -> None:
         match wish:
             case Stop(attempt=key):
                 attempt = self.attempts.get(key)
@@ -149,6 +151,8 @@ class Launcher:
                 self.attempts.forget(key)
             case Mail(attempt=key):
                 self._mail(self.attempts.get(key))
+            case Retire():
+                self.on_retire(wish)
             case Ack(number=number):
                 self.facts.acknowledge(number)
             case Heartbeat():  # that it came was its message
