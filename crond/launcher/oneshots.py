@@ -64,7 +64,10 @@ class OneShots:
                 lines = lines_of(shot)
             except ValueError as error:
                 raise Refused("invalid", str(error)) from None
-            after = self._parsed(before.text + lines.encode("utf-8", "surrogateescape"))
+            text = before.text
+            if text and not text.endswith(b"\n"):
+                text += b"\n"  # somebody wrote it by hand
+            after = self._parsed(text + lines.encode("utf-8", "surrogateescape"))
             self._require_said(shot, after)
             self._file.put(folder, after.text)
         return shot
