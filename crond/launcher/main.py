@@ -51,6 +51,7 @@ from crond.launcher.programs import Programs
 from crond.launcher.reaper import reap
 from crond.launcher.register import Register
 from crond.launcher.rescan import Rescan
+from crond.launcher.retiring import Retiring
 from crond.launcher.sessions import sessions_for
 from crond.launcher.spawn import Identity, Spawner
 from crond.launcher.spool import Spool
@@ -278,6 +279,10 @@ class _Daemon:
             spawner=self._spawner,
         )
         self._launcher.on_mail = self._post.post
+        editing = Editing(config, loop=self._loop, log=self._log, look=self._look)
+        self._launcher.on_retire = Retiring(
+            config, spool=self._spool, editing=editing, loop=self._loop, log=self._log
+        ).retire
         clients = Clients(
             listen(config.run, "launcher.sock"),
             loop=self._loop,
@@ -285,7 +290,7 @@ class _Daemon:
             outputs=self._outputs,
             sweeps=Sweeps(config, loop=self._loop, log=self._log, assistants=assistants),
             surroundings=self._surroundings,
-            editing=Editing(config, loop=self._loop, log=self._log, look=self._look),
+            editing=editing,
             log=self._log,
         )
         bounding = self._bounding = Bounding(
