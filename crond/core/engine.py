@@ -13,7 +13,7 @@ from typing import Any
 
 from crond.core import keeping, memory, progress, reconcile
 from crond.core.clockwork import Passage, Reading, passage
-from crond.core.gates import DaysOff, Scene
+from crond.core.gates import Scene
 from crond.core.index import Index
 from crond.core.ledger import Ledger
 from crond.core.memory import Memory
@@ -26,7 +26,7 @@ from crond.core.runs import Runs
 from crond.core.walks import Walks
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.actions import Action
-from crond.model.calendar import BadCalendar
+from crond.model.calendar import BadCalendar, DaysOff
 from crond.model.entry import random_delay_factor
 from crond.model.events import (
     BackfillRequested,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
 
 from crond.core import admission, dependencies, retry
 from crond.core.memory import Memory
@@ -62,9 +61,6 @@ class End:
 
 
 Step = Hold | Try | Begin | End
-
-#: The name of the day off that a date is by a calendar, None for a working day. Raises BadCalendar.
-DaysOff = Callable[[str, date], str | None]
 
 
 @dataclass(frozen=True, slots=True)
