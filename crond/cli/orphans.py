@@ -1,4 +1,4 @@
-"""Jobs that a new version of a crontab no longer has, though somebody paused them or they wait to be tried again.
+"""Jobs that a new version of a crontab no longer has, though they are paused or wait to be tried again.
 
 What was paused runs again under another name, and a retry that waits is given up: whoever edited is told.
 Owns the comparison. Used by edit.
