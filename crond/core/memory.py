@@ -100,13 +100,13 @@ class Memory:
             yield ["answered", job, answered.instant, answered.repeats]
         for origin, seen in self.crontabs.items():
             yield ["crontab", origin, *seen]
+        for job, instant in self.successes.items():
+            yield ["success", job, instant]
         yield due(list(self.queue))
         for run in self.runs.values():
             yield changed(run)
         for job, pause in self.pauses.items():
             yield ["pause", job, *pause]
-        for job, instant in self.successes.items():
-            yield ["success", job, instant]
         for job, at in self.seen.items():
             yield ["seen", job, at]
         if self.outage is not None:
