@@ -92,7 +92,6 @@ class Launcher:
         self.on_started: list[Callable[[Attempt], None]] = []
         self.on_ended: list[Callable[[Attempt, Ending], None]] = []
         self.on_stop: Callable[[Attempt], None] = lambda _attempt: None
-        self.on_retire: Callable[[Retire], None] = lambda _wish: None
         self.on_mail: Callable[[Attempt, Program], None] = lambda _attempt, _program: None
         self.on_retire: Callable[[Retire], None] = lambda _wish: None
 
