@@ -19,7 +19,7 @@ from crond.launcher.spawn import Program, Spawner, SpawnFailed, Trouble
 from crond.launcher.survivors import line_of
 from crond.launcher.trees import new_mark
 from crond.model.messages import Pairs, Start, attempt_key, is_our_name
-from crond.model.policy import PLAIN
+from crond.model.policy import PLAIN, Policy
 
 if TYPE_CHECKING:
     from crond.launcher.cgroups import Group, Groups
@@ -97,12 +97,23 @@ class Starting:
             self._data.make(ready.key, None if identity is None else (identity.uid, identity.gid))
         policy = prepared.policy
         if self._groups is not None and policy is not PLAIN:
-            ready.group = self._groups.make(
-                ready.key, memory_max=policy.memory_max, cpu_quota=policy.cpu_quota
-            )
-            ready.entrance = ready.group.entrance()
+            self._group(ready, policy)
         if policy.cpu_quota is not None and (self._groups is None or "cpu" not in self._groups.controllers):
             self._tell_of_quota(ready.job)
+
+    def _group(self, ready: Ready, policy: Policy) -> None:
+        """Make a group for the process of `ready`. Raises OSError if it is to be limited by one."""
+        assert self._groups is not None
+        limits = {"memory_max": policy.memory_max, "cpu_quota": policy.cpu_quota}
+        try:
+            ready.group = self._groups.make(ready.key, **limits)
+            ready.entrance = ready.group.entrance()
+        except OSError as error:
+            if policy.memory_max is not None or policy.cpu_quota is not None:
+                raise
+            # It would only make its end surer, and that is no reason not to begin.
+            self._log.debug("proc", f"{ready.key}: no group for it: {error}")
+            ready.group = None
 
     def _tell_of_quota(self, job: str) -> None:
         if not self._told_of_quota:
