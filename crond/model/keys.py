@@ -163,7 +163,8 @@ SECTIONS = (
             needs="retries"),
         Key("timeout", PERIOD, "", "How long an attempt may run. Then all of its processes get `stop_signal`"
             " and, after `kill_timeout`, KILL.", "An attempt that runs for {} is stopped."),
-        Key("kill_timeout", DURATION, "10s", "How long a job that is stopped has to end by itself.",
+        Key("kill_timeout", DURATION, "", "How long a job that is stopped has to end by itself; without it,"
+            " what the host's settings say.",
             "When stopped it has {} to end."),
         Key("stop_signal", SIGNAL, "TERM", "The signal that stops it.", "It is stopped with {}."),
         Key("success_codes", CODES, "0", "The whole list of exit statuses that are a success.",

@@ -31,6 +31,7 @@ from crond.model.messages import (
     Started,
     TableRefused,
     TableText,
+    Vanished,
 )
 from crond.ports import Clock, Journal
 from crond.scheduler.clock import Waiter
@@ -172,7 +173,7 @@ class Loop:
                 log(f"{message.origin}: {type(error).__name__} while reading it: {error}")
                 reason = "an error of crond itself; it is in the log"
                 return TableRefused(message.origin, message.owner, message.uid, reason)
-        elif isinstance(message, (Started, NotStarted, Exited)):
+        elif isinstance(message, (Started, NotStarted, Exited, Vanished)):
             self._numbered = max(self._numbered, message.number)
         event: Event = message
         return event

@@ -38,7 +38,13 @@ def main(config: str) -> int:
         comm.write("crond-scheduler")
     zone = HostZone()
     journal = FileJournal(told["journal"], recorded=told.get("recorder", False))
-    engine = Engine(memory=_remembered(journal), zone=zone, zone_named=zone_named, rules=_days_of_rule)
+    engine = Engine(
+        memory=_remembered(journal),
+        zone=zone,
+        zone_named=zone_named,
+        rules=_days_of_rule,
+        host=os.uname().nodename,
+    )
     launcher = Link(
         socket.socket(fileno=_WIRE), expected=FACTS, receive_limit=LARGE_FRAME, backlog_limit=_BACKLOG
     )

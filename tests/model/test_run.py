@@ -12,6 +12,7 @@ from itertools import product
 import pytest
 
 from crond.model.messages import is_token
+from crond.model.policy import PLAIN, Policy
 from crond.model.run import (
     TRANSITIONS,
     Attempt,
@@ -20,6 +21,7 @@ from crond.model.run import (
     Run,
     State,
     Trigger,
+    Want,
     run_id,
     run_of,
 )
@@ -43,7 +45,8 @@ def test_only_the_arrows_of_the_table(before: State, after: State) -> None:
 def test_the_table_of_transitions_as_it_is_documented() -> None:
     """One terminal state, reached from everywhere; no way back to DUE."""
     assert set(TRANSITIONS) == set(State)
-    assert TRANSITIONS[State.FINISHED] == frozenset()
+    # Only somebody's wish to run it again leads out of the end.
+    assert TRANSITIONS[State.FINISHED] == frozenset((State.WAITING,))
     for state in set(State) - {State.FINISHED}:
         assert State.FINISHED in TRANSITIONS[state]
         assert State.DUE not in TRANSITIONS[state]
@@ -119,15 +122,33 @@ def test_a_core_dump_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended", "stopping", "outcome"),
+    ("ended", "want", "outcome"),
     [
-        (Exit(0), False, Outcome.SUCCESS),
-        (Exit(1), False, Outcome.FAILED),
-        (Exit(None, 9), False, Outcome.FAILED),
-        (Exit(0), True, Outcome.STOPPED),
-        (Exit(None, 15), True, Outcome.STOPPED),
+        (Exit(0), Want.RUN, Outcome.SUCCESS),
+        (Exit(1), Want.RUN, Outcome.FAILED),
+        (Exit(None, 9), Want.RUN, Outcome.FAILED),
+        (Exit(0), Want.STOP, Outcome.STOPPED),
+        (Exit(None, 15), Want.REPLACE, Outcome.STOPPED),
+        (Exit(0), Want.TIME_OUT, Outcome.TIMED_OUT),
+        (Exit(None, 15), Want.SUCCEED, Outcome.SUCCESS),
+        (Exit(0), Want.FAIL, Outcome.FAILED),
     ],
 )
-def test_what_an_exit_means(ended: Exit, stopping: bool, outcome: Outcome) -> None:
-    """Only 0 is success; what we were asked to end was stopped, however it went."""
-    assert judge(ended, stopping=stopping) is outcome
+def test_what_an_exit_means(ended: Exit, want: Want, outcome: Outcome) -> None:
+    """Only 0 is success; what we were asked to end is what was asked, however it went."""
+    assert judge(ended, PLAIN, want=want, wrote=True) is outcome
+
+
+def test_what_an_exit_means_by_policy() -> None:
+    """`success_codes` is the whole list, a code in both lists is a success, and output may be a failure."""
+    policy = Policy(success_codes=(3, 4), skip_codes=(4, 99))
+    judged = {code: judge(Exit(code), policy, want=Want.RUN, wrote=True) for code in (0, 3, 4, 99)}
+    assert judged == {
+        0: Outcome.FAILED,
+        3: Outcome.SUCCESS,
+        4: Outcome.SUCCESS,
+        99: Outcome.SKIPPED,
+    }
+    silent = Policy(fail_on_output=True)
+    assert judge(Exit(0), silent, want=Want.RUN, wrote=False) is Outcome.SUCCESS
+    assert judge(Exit(0), silent, want=Want.RUN, wrote=True) is Outcome.FAILED
