@@ -52,8 +52,10 @@ def test_list(served: Scheduler) -> None:
 
 
 def test_many_problems_are_told_in_part(scheduler: Scheduler) -> None:
-    """Thousands of keys that do nothing yet must not hide an error, nor fill an answer."""
-    scheduler.greet(scheduler.table("#: nice=1 tags=a\n* * * * * c\n" * 600 + "#: nmae=x\n* * * * * d\n"))
+    """Thousands of keys without effect must not hide an error, nor fill an answer."""
+    scheduler.greet(
+        scheduler.table("#: retry_delay=9 wait_timeout=9\n* * * * * c\n" * 600 + "#: nmae=x\n* * * * * d\n")
+    )
     problems = scheduler.ask("status")["problems"]
     assert len(problems) == 1000
     assert (problems[0]["line"], problems[0]["message"]) == (1201, "unknown key 'nmae'")
