@@ -94,8 +94,8 @@ class Groups:
         """
         self._make_folder()
         group = Group(f"{self._folder}/{_PREFIX}{key}")
-        with contextlib.suppress(FileExistsError):  # an earlier life's, of a try of `wait_for`
-            os.mkdir(group.path, 0o755)
+        # There may be one of an earlier life, of a try of `wait_for`; and somebody may have removed ours.
+        os.makedirs(group.path, 0o755, exist_ok=True)
         limits: dict[str, str] = {}
         if memory_max is not None and "memory" in self.controllers:
             # Half a job that goes on is worse than none.

@@ -16,6 +16,7 @@ from crond.launcher.attempts import Attempt, Attempts
 from crond.launcher.facts import LIMIT, Facts
 from crond.launcher.log import Ending, Log, in_words
 from crond.launcher.programs import NotPossible, NotYet, Programs
+from crond.launcher.register import Line
 from crond.launcher.spawn import Program, Spawner, Stage, Trouble
 from crond.model.messages import (
     Ack,
@@ -29,8 +30,10 @@ from crond.model.messages import (
     Start,
     Started,
     Stop,
+    Survived,
     TablesComplete,
     TableText,
+    Vanished,
     attempt_key,
 )
 
@@ -84,11 +87,13 @@ class Launcher:
         self.scheduler: Worker | None = None
         #: Starts that wait for what PAM says of their own account, by that account and by key.
         self._held: dict[str, dict[str, Start]] = {}
+        #: Told who the processes are that were made together, before anybody else is told of them.
+        self.on_made: Callable[[list[Line | None]], None] = lambda _lines: None
         self.on_started: list[Callable[[Attempt], None]] = []
         self.on_ended: list[Callable[[Attempt, Ending], None]] = []
         self.on_stop: Callable[[Attempt], None] = lambda _attempt: None
-        self.on_retire: Callable[[Retire], None] = lambda _wish: None
         self.on_mail: Callable[[Attempt, Program], None] = lambda _attempt, _program: None
+        self.on_retire: Callable[[Retire], None] = lambda _wish: None
 
     # --- the wire ------------------------------------------------------------------------------
 
@@ -97,6 +102,8 @@ class Launcher:
         self._send(self._hello)
         for fact in self._spool.current():
             self._send(fact)
+        for survivor in self.attempts.survivors():
+            self._send(Survived(survivor.key, survivor.pid))
         self._send(TablesComplete())
         for payload in self.facts.waiting():
             self._send_payload(payload)
@@ -180,6 +187,7 @@ class Launcher:
             with self._spawner.unhandled():
                 for each in ready.values():
                     each.spawn(self._spawner)
+            self._guard(self.on_made, [each.line() for each in ready.values()])
             for each in ready.values():
                 self._guard(self._record, each)
 
@@ -288,6 +296,19 @@ class Launcher:
         if size == 0 or trouble is not None:
             attempt.program = None
 
+    def vanished(self, attempt: Attempt) -> None:
+        """Take note that the process of a survivor is gone."""
+        self.attempts.vanished(attempt.key)
+        at = time.time()
+        self._tell(Vanished(self.facts.next_number(), attempt.key, at))
+        size = self._outputs.size(attempt.uid, attempt.key)
+        ending = Ending(at=at, seconds=time.monotonic() - attempt.began, output_size=size)
+        for told in self.on_ended:
+            self._guard(told, attempt, ending)
+        attempt.output_size = size
+        if size == 0:
+            self._outputs.remove(attempt.uid, attempt.key)
+
     def _explain(self, attempt: Attempt, trouble: Trouble) -> str:
         """Tell what kept the process of `attempt` from its command; return it in words."""
         error = os.strerror(trouble.errno)
@@ -320,7 +341,7 @@ class Launcher:
         detail = detail.replace("\0", "")[:2000]
         self._tell(NotStarted(self.facts.next_number(), key, time.time(), reason, detail))
 
-    def _tell(self, fact: Started | NotStarted | Exited) -> None:
+    def _tell(self, fact: Started | NotStarted | Exited | Vanished) -> None:
         self._send_payload(self.facts.add(fact))
         if len(self.facts) > LIMIT and self.scheduler is not None:
             self.scheduler.kill(f"{LIMIT} facts are not acknowledged")

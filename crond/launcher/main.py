@@ -25,7 +25,7 @@ from crond.launcher.bounding import Bounding
 from crond.launcher.cgroups import Groups
 from crond.launcher.clients import Clients
 from crond.launcher.closing import Closing
-from crond.launcher.config import Config
+from crond.launcher.config import PRIVATE, Config
 from crond.launcher.data import Data
 from crond.launcher.descriptors import Opener
 from crond.launcher.detach import Detached, detach
@@ -49,7 +49,9 @@ from crond.launcher.process import (
 )
 from crond.launcher.programs import Programs
 from crond.launcher.reaper import reap
+from crond.launcher.register import Register
 from crond.launcher.rescan import Rescan
+from crond.launcher.retiring import Retiring
 from crond.launcher.sessions import sessions_for
 from crond.launcher.spawn import Identity, Spawner
 from crond.launcher.spool import Spool
@@ -66,6 +68,7 @@ from crond.launcher.start import (
 from crond.launcher.starting import Starting
 from crond.launcher.stopping import Stopping
 from crond.launcher.surroundings import Surroundings
+from crond.launcher.survivors import Survivors
 from crond.launcher.sweeps import Sweeps
 from crond.launcher.worker import (
     RECORDER,
@@ -90,7 +93,7 @@ _APART = 65534
 def main(config_json: str) -> int:
     """Run the launcher that `config_json` describes; return its exit status."""
     try:
-        config = Config.from_json(config_json)
+        config = Config.from_json(config_json, os.environ.pop(PRIVATE, "[]"))
     except (ValueError, TypeError, KeyError) as error:
         sys.stderr.write(f"crond: not a configuration: {error}\n")
         return 1
@@ -212,6 +215,14 @@ class _Daemon:
         self._scheduler.greet = self._launcher.greet
         self._scheduler.handle = self._launcher.handle
         self._recorder = self._make_recorder(account) if config.recorder else None
+        self._survivors = Survivors(
+            Register(os.path.join(config.state, "processes"), self._hello.boot),
+            loop=self._loop,
+            log=self._log,
+            attempts=self._launcher.attempts,
+        )
+        self._survivors.on_gone = self._launcher.vanished
+        self._launcher.on_made = self._survivors.keep
         self._make_ends(account)
 
     def _make_starting(self, programs: Programs) -> Starting:
@@ -267,6 +278,10 @@ class _Daemon:
             spawner=self._spawner,
         )
         self._launcher.on_mail = self._post.post
+        editing = Editing(config, loop=self._loop, log=self._log, look=self._look)
+        self._launcher.on_retire = Retiring(
+            config, spool=self._spool, editing=editing, loop=self._loop, log=self._log
+        ).retire
         clients = Clients(
             listen(config.run, "launcher.sock"),
             loop=self._loop,
@@ -274,10 +289,10 @@ class _Daemon:
             outputs=self._outputs,
             sweeps=Sweeps(config, loop=self._loop, log=self._log, assistants=assistants),
             surroundings=self._surroundings,
-            editing=Editing(config, loop=self._loop, log=self._log, look=self._look),
+            editing=editing,
             log=self._log,
         )
-        bounding = Bounding(
+        bounding = self._bounding = Bounding(
             config.max_size,
             loop=self._loop,
             log=self._log,
@@ -348,6 +363,8 @@ class _Daemon:
         reboot = about_reboot(config.dialect, first=self._hello.reboot)
         if config.reboot_marker is not None and reboot:
             self._log.event("CRON", "INFO", reboot)
+        for survivor in self._survivors.find():
+            self._bounding.started(survivor)
         self._launcher.scheduler = self._scheduler
         # What lives now lives for good: the collector must not touch its pages, which a fork shares.
         gc.collect()
@@ -386,6 +403,7 @@ class _Daemon:
             time.monotonic() + _LAST_WORDS,
         )
         self._send_last_letters()
+        self._survivors.close()
         if self._groups is not None:
             self._groups.close()
         for name in ("scheduler.sock", "recorder.sock", "launcher.sock"):

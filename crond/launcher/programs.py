@@ -17,6 +17,7 @@ from crond.launcher.policies import Host, NotAllowed, bounds_of, folder_of
 from crond.launcher.spawn import UNBOUND, Bounds, Identity, Program
 from crond.launcher.supplies import Supply, supply_for
 from crond.launcher.tables import Tables
+from crond.model.host import read_host
 from crond.model.policy import PLAIN, Policy
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Programs:
         self._host = host
         self._package = config.package
         self._debian = config.dialect == "debian"
-        self._tables = Tables(config.dialect)
+        self._tables = Tables(config.dialect, read_host(config.defaults, config.pools))
         self._habits = Habits(
             dialect=config.dialect,
             inherit=files and not config.clean_env,

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from crond.launcher.attempts import Attempt
 from crond.launcher.data import VARIABLE
 from crond.launcher.programs import NotPossible, Prepared, with_additions
+from crond.launcher.register import Line
 from crond.launcher.spawn import Program, Spawner, SpawnFailed, Trouble
+from crond.launcher.survivors import line_of
 from crond.launcher.trees import new_mark
 from crond.model.messages import Pairs, Start, attempt_key, is_our_name
-from crond.model.policy import PLAIN
+from crond.model.policy import PLAIN, Policy
 
 if TYPE_CHECKING:
     from crond.launcher.cgroups import Group, Groups
@@ -27,11 +29,6 @@ if TYPE_CHECKING:
     from crond.launcher.outputs import Outputs
     from crond.launcher.programs import Programs
     from crond.model.messages import TableText
-
-
-def _part(number: int) -> str:
-    """Return what attempt `number` of a run is an attempt of."""
-    return "command" if number > 0 else "wait_for" if number else "condition"
 
 
 class Starting:
@@ -57,14 +54,14 @@ class Starting:
 
     def ready(self, key: str, wish: Start, table: TableText) -> Ready:
         """Return all that the process of `wish`, attempt `key`, needs. Raises NotPossible, NotYet."""
-        if wish.part != _part(wish.attempt):
+        if (wish.part == "command") is not (wish.attempt > 0):
             # It would take the place of an output of another kind.
             raise NotPossible("unknown", f"{key} is no attempt of a {wish.part}")
         prepared = self._programs.prepared(table, wish.entry, wish.part)
         additions = self._additions(key, wish, prepared)
         # The command is started once, whatever happens; what only asks may be asked again.
         opened = self._opener.open(prepared.stdin, uid=table.uid, key=key, anew=wish.part != "command")
-        if wish.attempt < -1:
+        if wish.part == "wait_for" and wish.attempt < -1:
             # Of a sensor only the latest try is of interest.
             self._outputs.remove(table.uid, attempt_key(wish.run, wish.attempt + 1))
         ready = Ready(key, wish, table.uid, prepared, with_additions(prepared.program, additions), opened)
@@ -100,12 +97,23 @@ class Starting:
             self._data.make(ready.key, None if identity is None else (identity.uid, identity.gid))
         policy = prepared.policy
         if self._groups is not None and policy is not PLAIN:
-            ready.group = self._groups.make(
-                ready.key, memory_max=policy.memory_max, cpu_quota=policy.cpu_quota
-            )
-            ready.entrance = ready.group.entrance()
+            self._group(ready, policy)
         if policy.cpu_quota is not None and (self._groups is None or "cpu" not in self._groups.controllers):
             self._tell_of_quota(ready.job)
+
+    def _group(self, ready: Ready, policy: Policy) -> None:
+        """Make a group for the process of `ready`. Raises OSError if it is to be limited by one."""
+        assert self._groups is not None
+        limits = {"memory_max": policy.memory_max, "cpu_quota": policy.cpu_quota}
+        try:
+            ready.group = self._groups.make(ready.key, **limits)
+            ready.entrance = ready.group.entrance()
+        except OSError as error:
+            if policy.memory_max is not None or policy.cpu_quota is not None:
+                raise
+            # It would only make its end surer, and that is no reason not to begin.
+            self._log.debug("proc", f"{ready.key}: no group for it: {error}")
+            ready.group = None
 
     def _tell_of_quota(self, job: str) -> None:
         if not self._told_of_quota:
@@ -195,6 +203,12 @@ class Ready:
         self._opened.close()
         if self.entrance is not None:
             os.close(self.entrance)
+
+    def line(self) -> Line | None:
+        """Return what a later life has to know of the process; None if there is none any more."""
+        if self.trouble is not None:
+            return None
+        return line_of(self.key, self.pid, self.job, self._uid, self._prepared.user, self.at)
 
     def attempt(self) -> Attempt:
         """Return the record of this start."""

@@ -123,4 +123,14 @@ def _tree(stop: _Stop, processes: dict[int, Process]) -> set[Process]:
         known |= {processes[pid] for pid in attempt.group.pids() if pid in processes}
     if attempt.mark is not None:
         known |= bearers(processes, attempt.mark)
-    return members(processes, root=attempt.pid if attempt.running else None, session=attempt.pid, known=known)
+    return members(processes, root=_root(attempt, processes), session=attempt.pid, known=known)
+
+
+def _root(attempt: Attempt, processes: dict[int, Process]) -> int | None:
+    """Return the pid of the main process of `attempt`, None if it may be somebody else's.
+
+    A child's stays its own until we have waited for it; a survivor's does not.
+    """
+    found = processes.get(attempt.pid)
+    survived = attempt.ticks is None or (found is not None and found.started == attempt.ticks)
+    return attempt.pid if attempt.running and survived else None

@@ -39,6 +39,7 @@ class Policy:
 
     depends_on: tuple[Dependency, ...] = ()
     trigger_rule: str = "all_success"
+    pipeline: str | None = None
     depends_timeout: int = 86400
     depends_on_past: bool = False
     wait_for: str | None = None

@@ -15,6 +15,7 @@ from crond.model import codec
 from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, SMALL_FRAME
 from crond.model.messages import (
+    COMMAND_LIMIT,
     DATA_LIMIT,
     DATA_MOST,
     EDITS,
@@ -38,11 +39,14 @@ from crond.model.messages import (
     Heartbeat,
     Hello,
     Install,
+    ListAt,
     ListVersions,
     Mail,
     NotStarted,
     Piece,
+    PutAt,
     Remove,
+    RemoveAt,
     Restore,
     Retire,
     Start,
@@ -143,6 +147,9 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(ListVersions, words(256)),
     st.builds(EditEnded, words(256)),
     st.builds(ClusterHost, words(256)),
+    st.builds(PutAt, words(256), SECONDS, words(4096), st.integers(0, 0o777), st.integers(1, COMMAND_LIMIT)),
+    st.builds(RemoveAt, words(256), TOKEN),
+    st.builds(ListAt, words(256)),
     st.builds(Piece, st.binary()),
 )
 
@@ -222,6 +229,7 @@ START = ["start", 1, 0, "command", "job", "run", 1, []]
 HELLO = ["hello", 1, "life", "boot", True, 0, "cronie", 0.0, [["retries", "3"]], [["gpu", "1"]]]
 TABLE = ["table", 1, "/a", "root", 0, True, True, 0, "text"]
 EXITED = ["exited", 1, "run.1", 0.0, 0, 0.0, 0.0, 0, 0, 0, 0, [["A", "b"]]]
+PUT_AT = ["put-at", "ann", 0.0, "/home/ann", 0o022, 4]
 INSTALL = ["install", "ann", "/a", "", 0]
 REFUSED = ["not-started", 1, "run.1", 0.0, "exec", "detail"]
 
@@ -275,6 +283,12 @@ OUTSIDE: list[tuple[list[Any], int, list[Any]]] = [
     (INSTALL, 3, ["0" * 15, "0" * 17, "G" * 16, "A" * 16, "../" + "0" * 13, "None"]),
     (INSTALL, 4, [-1, TEXT_LIMIT + 1, 1.0, None]),
     (["restore", "ann", 1], 2, [0, -1, 10**9 + 1]),
+    (PUT_AT, 2, ["0", True, 1e12, -1e12, float("nan")]),
+    (PUT_AT, 3, ["x" * 4097, "a\0b", None]),
+    (PUT_AT, 4, [-1, 0o1000, 1.0, "022"]),
+    (PUT_AT, 5, [0, COMMAND_LIMIT + 1, None]),
+    (["remove-at", "ann", "at-a"], 2, ["", "../a", "a" * 81, "a b"]),
+    (["list-at", "ann"], 1, ["x" * 257, "a\0b", None]),
     (["piece", "text"], 1, ["x" * (PIECE + 1), "\u0100", None]),
 ]
 

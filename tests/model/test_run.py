@@ -13,6 +13,7 @@ from itertools import product
 import pytest
 
 from crond.model.messages import PARTS, is_token
+from crond.model.policy import PLAIN, Policy
 from crond.model.run import (
     TRANSITIONS,
     Attempt,
@@ -45,9 +46,10 @@ def test_only_the_arrows_of_the_table(before: State, after: State) -> None:
 
 
 def test_the_table_of_transitions_as_it_is_documented() -> None:
-    """One terminal state, reached from everywhere; the way out of it leads to DUE, and none other does."""
+    """One terminal state, reached from everywhere; no way back to DUE."""
     assert set(TRANSITIONS) == set(State)
-    assert TRANSITIONS[State.FINISHED] == {State.DUE}
+    # Only somebody's wish to run it again leads out of the end.
+    assert TRANSITIONS[State.FINISHED] == frozenset((State.WAITING,))
     for state in set(State) - {State.FINISHED}:
         assert State.FINISHED in TRANSITIONS[state]
         assert State.DUE not in TRANSITIONS[state]
@@ -55,7 +57,6 @@ def test_the_table_of_transitions_as_it_is_documented() -> None:
     assert {state for state in State if State.STARTING in TRANSITIONS[state]} == {
         State.DUE,
         State.WAITING,
-        State.RUNNING,
     }
     assert {state for state in State if State.STOPPING in TRANSITIONS[state]} == {
         State.STARTING,
@@ -89,38 +90,58 @@ def test_attempts_are_replaced_by_their_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "part"), [(1, "command"), (7, "command"), (0, "condition"), (-1, "wait_for"), (-9, "wait_for")]
+    ("numbers", "part", "following"),
+    [
+        ((), "command", 1),
+        ((1, 2), "command", 3),
+        ((-3, 0, 1), "command", 2),
+        ((), "condition", 0),
+        ((-3,), "condition", 0),
+        ((-3, 0, 1), "condition", -4),
+        ((), "wait_for", -1),
+        ((-2,), "wait_for", -3),
+        ((0, 1), "wait_for", -1),
+        ((1, 2, 0), "wait_for", -1),
+    ],
 )
-def test_an_attempts_number_says_what_it_is_of(number: int, part: str) -> None:
-    """The parts that a Start can name, each by its numbers."""
-    assert Attempt(number=number).part == part
+def test_numbers_of_attempts_are_never_used_again(
+    numbers: tuple[int, ...], part: str, following: int
+) -> None:
+    """The launcher starts a key once: a condition that is asked again goes among the negative numbers."""
     assert part in PARTS
+    held = replace(run(), attempts=tuple(Attempt(number=number) for number in numbers))
+    assert held.next_number(part) == following
 
 
 def test_of_a_sensor_the_latest_try_is_kept() -> None:
     """A sensor that is asked for days would make the run grow; the others are not touched by it."""
-    attempts: tuple[Attempt, ...] = ()
-    for number in (-1, -2, -2, -3, 0, 1, 2):
-        attempts = replace(run(), attempts=attempts).with_attempt(Attempt(number=number))
-    assert [one.number for one in attempts] == [-3, 0, 1, 2]
-    assert replace(run(), attempts=attempts).starts == 2
-    assert replace(run(), attempts=attempts[:2]).starts == 0
-    assert run().starts == 0
+    held = run()
+    for number in (-1, -2, -2, -3):
+        held = replace(held, attempts=held.with_attempt(Attempt(number=number, part="wait_for")))
+    held = replace(held, attempts=held.with_attempt(Attempt(number=0, part="condition")))
+    assert held.starts == 0
+    for number in (1, 2):
+        held = replace(held, attempts=held.with_attempt(Attempt(number=number)))
+    assert [one.number for one in held.attempts] == [-3, 0, 1, 2]
+    assert (held.starts, run().starts) == (2, 0)
+    again = held.with_attempt(Attempt(number=-4, part="condition"))
+    assert [one.number for one in again] == [-3, 0, 1, 2, -4]
 
 
 def test_a_run_that_is_run_again() -> None:
-    """It is due as if it were new, under its id; attempts go on counting, and earlier ones are spent."""
+    """It waits as if it were new, under its id; attempts go on counting, and earlier ones are spent."""
     first = replace(run(State.RUNNING), attempts=(Attempt(number=1), Attempt(number=2)), want=Want.TIME_OUT)
     failed = replace(first, parents=(Parent("me/p", "q", Outcome.SUCCESS, 0),), slots=(1,)).finish(
         Outcome.FAILED, at=90.0, reason="because"
     )
     assert failed.slots == ()
-    again = failed.revive(by=7)
-    assert (again.state, again.outcome, again.reason, again.ended_at) == (State.DUE, None, "", None)
+    again = failed.revive(at=95.0, by=7)
+    assert (again.state, again.outcome, again.reason, again.ended_at) == (State.WAITING, None, "", None)
     assert (again.want, again.by, again.spent, again.parents) == (Want.RUN, 7, 2, ())
     assert again.attempts == failed.attempts
+    assert not again.is_active
     with pytest.raises(IllegalTransition):
-        again.revive(by=7)
+        again.revive(at=96.0, by=7)
 
 
 def test_a_finished_run_waits_for_nothing() -> None:
@@ -235,15 +256,33 @@ def test_a_core_dump_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended", "stopping", "outcome"),
+    ("ended", "want", "outcome"),
     [
-        (Exit(0), False, Outcome.SUCCESS),
-        (Exit(1), False, Outcome.FAILED),
-        (Exit(None, 9), False, Outcome.FAILED),
-        (Exit(0), True, Outcome.STOPPED),
-        (Exit(None, 15), True, Outcome.STOPPED),
+        (Exit(0), Want.RUN, Outcome.SUCCESS),
+        (Exit(1), Want.RUN, Outcome.FAILED),
+        (Exit(None, 9), Want.RUN, Outcome.FAILED),
+        (Exit(0), Want.STOP, Outcome.STOPPED),
+        (Exit(None, 15), Want.REPLACE, Outcome.STOPPED),
+        (Exit(0), Want.TIME_OUT, Outcome.TIMED_OUT),
+        (Exit(None, 15), Want.SUCCEED, Outcome.SUCCESS),
+        (Exit(0), Want.FAIL, Outcome.FAILED),
     ],
 )
-def test_what_an_exit_means(ended: Exit, stopping: bool, outcome: Outcome) -> None:
-    """Only 0 is success; what we were asked to end was stopped, however it went."""
-    assert judge(ended, stopping=stopping) is outcome
+def test_what_an_exit_means(ended: Exit, want: Want, outcome: Outcome) -> None:
+    """Only 0 is success; what we were asked to end is what was asked, however it went."""
+    assert judge(ended, PLAIN, want=want, wrote=True) is outcome
+
+
+def test_what_an_exit_means_by_policy() -> None:
+    """`success_codes` is the whole list, a code in both lists is a success, and output may be a failure."""
+    policy = Policy(success_codes=(3, 4), skip_codes=(4, 99))
+    judged = {code: judge(Exit(code), policy, want=Want.RUN, wrote=True) for code in (0, 3, 4, 99)}
+    assert judged == {
+        0: Outcome.FAILED,
+        3: Outcome.SUCCESS,
+        4: Outcome.SUCCESS,
+        99: Outcome.SKIPPED,
+    }
+    silent = Policy(fail_on_output=True)
+    assert judge(Exit(0), silent, want=Want.RUN, wrote=False) is Outcome.SUCCESS
+    assert judge(Exit(0), silent, want=Want.RUN, wrote=True) is Outcome.FAILED
