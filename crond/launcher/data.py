@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections.abc import Container
 from dataclasses import dataclass
 
 from crond.model.messages import DATA_LIMIT, DATA_MOST, Pairs
 
 VARIABLE = "CRONTABX_OUTPUT"
+_STALE = 7 * 86400.0
 _MAKE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 #: One name is 128 characters on the wire, where OUT_ and the parent's name come before it.
 _LINE = re.compile(rb"([A-Za-z_]\w{0,127})=(.*)", re.ASCII | re.DOTALL)
@@ -69,10 +71,16 @@ class Data:
         return read_pairs(data)
 
     def clear(self, keep: Container[str] = ()) -> None:
-        """Remove what an earlier life left, but for attempts in `keep`."""
-        for name in os.listdir(self._folder):
-            if name not in self._open and name not in keep:
-                self._remove(name)
+        """Remove what an earlier life left and nobody wrote for a week, but for attempts in `keep`.
+
+        A job that outlived that life would fail at a path that is gone.
+        """
+        long_ago = time.time() - _STALE
+        for entry in os.scandir(self._folder):
+            if entry.name in self._open or entry.name in keep:
+                continue
+            if entry.stat(follow_symlinks=False).st_mtime < long_ago:
+                self._remove(entry.name)
 
     def _remove(self, key: str) -> None:
         with contextlib.suppress(OSError):

@@ -227,7 +227,6 @@ class _Daemon:
 
     def _make_starting(self, programs: Programs) -> Starting:
         data = Data(os.path.join(self._config.state, "data"))
-        # Those of jobs that outlived an earlier launcher: nobody reads them any more.
         data.clear()
         return Starting(
             programs=programs,
