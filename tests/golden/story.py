@@ -177,6 +177,7 @@ class Story(Driver):
         """`down 2h`: for that long there is no cron at all."""
         self.pass_by(_seconds(rest))
         self._launcher("restarts")
+        self.wake()
 
     def _boot(self, _rest: str) -> None:
         self.processes.clear()
@@ -303,7 +304,7 @@ class Story(Driver):
         """Once for each thing that it waits for."""
         waits = run.waits if run.state is State.WAITING else None
         if waits is not None and self.waits.get(run.id) is not waits:
-            self._say(f"{self._command_of(run)} waits{self._for(run)} for {waits.value}")
+            self._say(f"{self._command_of(run)} waits for {waits.value}{self._for(run)}")
         self.waits[run.id] = waits
 
     def _say_end(self, run: Run) -> None:
