@@ -1,8 +1,9 @@
 """The settings file: what it may say, and how a wrong one is refused.
 
 `SETTINGS` is the one table of keys: the reader, the error messages and the reference page
-(docs/generate_settings.py) all come from it. Knows nothing of flags and of the host; called by the
-`crond` command, which lays flags over what is read here, and by the client to find its daemon.
+(docs/generate_settings.py) all come from it; what `[defaults]` and `[pools]` may say is `crond.model.host`'s.
+Knows nothing of flags and of the host; called by the `crond` command, which lays flags over what is read
+here, and by the client to find its daemon.
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from crond.model.host import pairs_of, problems_of_defaults, problems_of_pools
+from crond.model.messages import Pairs
+
+#: The sections that say something of every crontab, with what finds their problems.
+RULES = {"defaults": problems_of_defaults, "pools": problems_of_pools}
 #: Where the settings of the host's cron are looked for. It need not exist.
 SETTINGS_FILE = "/etc/crontabx/crontabx.toml"
 SMTP_SECURITY = ("none", "starttls", "tls")
@@ -58,6 +64,8 @@ class Settings:
     url: str | None = None
     history_days: float = 365
     history_runs: int = 100_000
+    defaults: Pairs = ()  #: keys of annotations, as these write their values
+    pools: Pairs = ()  #: names and sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -442,16 +450,21 @@ def parse_settings(text: bytes, path: str) -> Settings:
     problems = tuple(f"{path}: {problem}" for problem in _problems(document))
     if problems:
         raise SettingsError(problems)
-    return Settings(**{key: value for section in document.values() for key, value in section.items()})
+    said: dict[str, Any] = {name: pairs_of(document.pop(name)) for name in RULES if name in document}
+    for section in document.values():
+        said.update(section)
+    return Settings(**said)
 
 
 def _problems(document: dict[str, Any]) -> Iterator[str]:
-    sections = tuple(dict.fromkeys(setting.section for setting in SETTINGS))
+    sections = (*dict.fromkeys(setting.section for setting in SETTINGS), *RULES)
     for name, section in document.items():
         if name not in sections:
             yield _unknown_section(name, section, sections)
         elif not isinstance(section, dict):
             yield f"{name}: must be a section: write [{name}] on a line of its own"
+        elif name in RULES:
+            yield from (f"[{name}] {problem}" for problem in RULES[name](section))
         else:
             yield from _section_problems(name, section)
 

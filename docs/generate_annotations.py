@@ -73,8 +73,8 @@ and in `crontabx status`. No error of an annotation makes Debian's rules ignore 
 A key that this version knows and does not act upon is a warning, `annotation-inert`: below such keys say
 **not yet**.
 
-An entry with `@after`, in its line or in `schedule=`, has no time of its own. This version cannot wait for
-other jobs, so such an entry is never due: it must not run unguarded.
+An entry with `@after`, in its line or in `schedule=`, has no time of its own: it has the instants of the
+first job in its `depends_on`, and starts when all of them have ended.
 
 ## In the line itself
 

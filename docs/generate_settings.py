@@ -41,6 +41,37 @@ spool = "/var/spool/cron"
 """
 
 
+TAIL = """\
+## `[defaults]`
+
+What the host says of every entry of every crontab, also of those without any annotation. Its keys are
+those that may stand in [`#: defaults`](annotations.md), and whatever a crontab says itself counts more. A value is written as in
+an annotation, as a string; numbers, `true` and `false`, lists and dates are taken where they mean the same.
+
+```toml
+[defaults]
+on_failure = ["ops@example.com", "json://hooks.example/cron"]
+retry_delay = "5m"
+nice = 5
+```
+
+`name`, `depends_on`, `schedule`, `ping` and `condition` are refused, as there. Up to 64 values and 16 KiB.
+Obeyed by `crond FILE`: yes. [How to use it](../how-to/set-rules-for-a-whole-host.md).
+
+## `[pools]`
+
+The pools of the host and their slots: every crontab may name them with `pool=`. A pool that a crontab declares itself goes
+before one of the host's that has the same name. Up to 256.
+
+```toml
+[pools]
+gpu = 2
+```
+
+Obeyed by `crond FILE`: yes.
+"""
+
+
 def _lines(setting: Setting) -> str:
     obeyed = "yes" if setting.files else "no"
     return (
@@ -55,6 +86,7 @@ def page() -> str:
     for section in dict.fromkeys(setting.section for setting in SETTINGS):
         parts.append(f"## `[{section}]`\n")
         parts.extend(_lines(setting) for setting in SETTINGS if setting.section == section)
+    parts.append(TAIL)
     return "\n".join(parts)
 
 

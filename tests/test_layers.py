@@ -58,7 +58,7 @@ LAYERS = {
     "mailer": Layer(set(), STDLIB),
     "calendars": Layer({"model", "core", "ports"}, STDLIB - HEAVY | {"croniter", "holidays"}),
     "api": Layer({"model", "core", "zones", "calendars"}, LIGHT),
-    "settings": Layer(set(), STDLIB),
+    "settings": Layer({"model"}, STDLIB),
     "__init__": Layer(
         {"model", "core"},
         LIGHT,
@@ -71,7 +71,7 @@ CLIENT_NEVER = {"recorder", "scheduler"}
 CLIENT_OF_LAUNCHER = {
     "crond.launcher.boot", "crond.launcher.config", "crond.launcher.holes", "crond.launcher.libpam",
 }  # fmt: skip
-CLIENT_OUTSIDE = STDLIB | {"click", "psutil", "rich"}
+CLIENT_OUTSIDE = STDLIB | {"click", "dateparser", "psutil", "rich"}
 
 
 class Import(NamedTuple):
@@ -200,7 +200,7 @@ def test_every_room_has_a_layer() -> None:
         ("scheduler", "from crond.launcher.config import Config"),
         ("scheduler", "from crond.calendars import days"),
         ("scheduler", "import croniter"),
-        ("settings", "from crond.model import run"),
+        ("settings", "from crond.core import engine"),
         ("scheduler", "import sqlalchemy"),
         ("recorder", "from crond.scheduler.journal import FileJournal"),
         ("recorder", "from crond.core.engine import Engine"),

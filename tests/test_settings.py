@@ -8,7 +8,7 @@ import runpy
 
 import pytest
 
-from crond.settings import SETTINGS, Settings, SettingsError, bytes_of, parse_settings, read_settings
+from crond.settings import RULES, SETTINGS, Settings, SettingsError, bytes_of, parse_settings, read_settings
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -66,7 +66,7 @@ def test_every_key_is_read() -> None:
 
 def test_the_table_and_the_value_have_the_same_keys() -> None:
     """A key in the table that no field holds would be read and lost."""
-    assert [setting.key for setting in SETTINGS] == list(Settings.__dataclass_fields__)
+    assert [*(setting.key for setting in SETTINGS), *RULES] == list(Settings.__dataclass_fields__)
 
 
 def test_defaults_pass_their_own_checks() -> None:

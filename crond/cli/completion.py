@@ -68,6 +68,15 @@ def jobs_and_runs(
     return found + (runs(context, parameter, incomplete) if incomplete else [])
 
 
+def one_shots(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the one-shots where they are named, which is behind -r."""
+    from crond.model.oneshots import PREFIX
+
+    if not context.params.get("remove"):
+        return []
+    return [item for item in jobs(context, parameter, incomplete) if item.value.startswith(PREFIX)]
+
+
 def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Let the shell offer files."""
     from click.shell_completion import CompletionItem

@@ -189,12 +189,19 @@ class _Run:
     # --- files ---------------------------------------------------------------------------------
 
     def _check(self) -> int:
+        from crond.cli.host import rules_of_host
         from crond.model.crontab import parse_crontab
 
         file, dialect = self._asked.file, self._dialect
         text = self._read(file)
         uid = pwd.getpwnam(self._asked.user).pw_uid if self._asked.user else os.getuid()
-        table = parse_crontab(text, privileged=uid == 0, dialect=dialect, extensions=True)
+        table = parse_crontab(
+            text,
+            privileged=uid == 0,
+            dialect=dialect,
+            extensions=True,
+            host=rules_of_host(),
+        )
         if table.errors:
             invalid = self._words.invalid if dialect == "debian" else _INVALID
             self._report.show_errors(file, table.errors, invalid)

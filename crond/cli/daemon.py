@@ -26,7 +26,7 @@ from crond.cli.host import (
 )
 from crond.cli.mail import mail_of
 from crond.launcher.boot import environment_at_start
-from crond.launcher.config import SYSLOG, Config
+from crond.launcher.config import PRIVATE, SYSLOG, Config
 from crond.settings import DIALECTS, SETTINGS_FILE, Settings, SettingsError, bytes_of, read_settings
 
 DEBUG_FLAGS = ("ext", "sch", "proc", "pars", "load", "misc", "test", "bit")
@@ -154,6 +154,8 @@ def config_for(options: argparse.Namespace, settings: Settings) -> Config:
         **mail_of(options.mailer, settings, to_syslog=options.to_syslog),
         "recorder": options.recorder,
         "settings": _settings_file(options),
+        "defaults": settings.defaults,
+        "pools": settings.pools,
     }
     if options.files:
         return _for_files(options, settings, common)
@@ -255,7 +257,11 @@ def launch(config: Config) -> NoReturn:
         # None where it was closed when we were started.
         if stream is not None:
             stream.flush()
-    os.execve(sys.executable, arguments, environment_at_start())
+    environment = environment_at_start()
+    environment.pop(PRIVATE.encode(), None)
+    if config.defaults:
+        environment[PRIVATE.encode()] = config.private().encode()
+    os.execve(sys.executable, arguments, environment)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

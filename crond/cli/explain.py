@@ -131,7 +131,7 @@ def _ever(schedule: Schedule) -> bool:
 
 def notes_of_settings(entry: Entry) -> Iterator[str]:
     """Yield what the lines above it, and its own % signs, do to it."""
-    if entry.timezone is not None:
+    if entry.timezone is not None and entry.policy.timezone is None:
         yield f"Its times are those of {printable(entry.timezone)} (CRON_TZ)."
     if entry.random_delay:
         yield f"Each start is delayed by up to {counted(entry.random_delay, 'minute')} (RANDOM_DELAY)."

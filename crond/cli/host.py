@@ -12,6 +12,10 @@ import shlex
 import stat
 import sys
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crond.model.host import Host
 
 #: The host's own files, and where newer systems keep those of packages.
 _PAM_FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d", "/usr/etc/pam.d")
@@ -20,6 +24,21 @@ _OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 
 class StartError(Exception):
     """The daemon cannot start. The text says why and, where there is one, the cure."""
+
+
+def rules_of_host() -> Host:
+    """Return what the settings of this host say of every crontab; nothing where they cannot be read.
+
+    A wrong file is told by the daemon, which does not start with it.
+    """
+    from crond import settings as of_host
+    from crond.model.host import NO_HOST, read_host
+
+    try:
+        settings = of_host.read_settings(of_host.SETTINGS_FILE, required=False)
+    except of_host.SettingsError:
+        return NO_HOST
+    return read_host(settings.defaults, settings.pools)
 
 
 def dialect_of_host(os_release: Iterable[str] = _OS_RELEASE, marker: str = "/etc/debian_version") -> str:

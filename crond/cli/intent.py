@@ -16,7 +16,6 @@ from crond.cli.explain import notes_of_settings
 from crond.cli.format import fit, printable, screen_width
 from crond.model.keys import KEYS
 from crond.model.policy import PLAIN
-from crond.model.schedule import After
 from crond.model.wording import words_of
 
 if TYPE_CHECKING:
@@ -44,12 +43,7 @@ def intents_of(source: Source) -> list[Intent]:
 
 
 def _of(entry: Entry) -> Intent:
-    does, inert = list(notes_of_settings(entry)), list[str]()
-    if isinstance(entry.schedule, After):
-        does.insert(0, "It is never due.")
-        inert.append(words_of(entry.schedule))
-    else:
-        does.insert(0, words_of(entry.schedule))
+    does, inert = [words_of(entry.schedule), *notes_of_settings(entry)], list[str]()
     for key in KEYS.values():
         value = entry.name if key.name == "name" else getattr(entry.policy, key.name)
         if value != (None if key.name == "name" else getattr(PLAIN, key.name)):

@@ -52,12 +52,20 @@ def source_of(
     data: bytes, *, file: str, system: bool, dialect: str, seed: int = 0, privileged: bool | None = None
 ) -> Source:
     """Parse `data` as `read_source` does what it read. `privileged` None: it is root's if we are root."""
-    from crond.cli.host import dialect_of_host
+    from crond.cli.host import dialect_of_host, rules_of_host
     from crond.model.crontab import parse_crontab
 
     rules = dialect_of_host() if dialect == "auto" else dialect
     root = os.geteuid() == 0 if privileged is None else privileged
-    table = parse_crontab(data, system=system, privileged=root, dialect=rules, extensions=True, seed=seed)
+    table = parse_crontab(
+        data,
+        system=system,
+        privileged=root,
+        dialect=rules,
+        extensions=True,
+        seed=seed,
+        host=rules_of_host(),
+    )
     return Source(file, system, rules, table, tuple(str(table).split("\n")), root)
 
 

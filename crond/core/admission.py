@@ -1,40 +1,94 @@
-"""May a due become a process now? cron's own answer is always yes, unless the job has vanished.
+"""What a job's limits say to one more run of it: overlap, pools and the load of the host.
 
-An entry with `-s` is left out while a run of its job is alive. Pools and limits will be decided here, too,
-from the runs that are there. Pure; called by the engine once per due, in the order in which they were
-planned, and for each run that somebody asks for.
+The lock is a run whose process lives, or that waits to be tried again: never a mark that could stay behind.
+Pure; called by `crond.core.gates`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from crond.core.waits import Rank, Waits
 from crond.model.job import Job
-from crond.model.run import Run, State
+from crond.model.run import Run, State, Trigger, Wait
 
 
-@dataclass(frozen=True, slots=True)
-class Go:
-    """Start it."""
+class Overlap(NamedTuple):
+    """What the other runs of its job mean for a run.
 
-    job: Job
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Leave it out; `reason` is recorded."""
-
-    reason: str
-
-
-def admit(job: Job | None, runs_of: Callable[[str], Iterable[Run]]) -> Go | Skip:
-    """Decide about a due of `job`, which is None if no table holds it any longer.
-
-    `runs_of` returns the remembered runs of a job, by its id.
+    `waits`: it has to wait for one of them to end. `reason`: it is left out, for this. `ends` are runs that
+    have to give way to it.
     """
-    if job is None:
-        return Skip("gone")
-    if job.entry.single_instance and any(run.state is not State.FINISHED for run in runs_of(job.id)):
-        return Skip("the run before it was still alive")
-    return Go(job)
+
+    waits: bool = False
+    reason: str = ""
+    ends: tuple[Run, ...] = ()
+
+
+_NONE = Overlap()
+
+
+def overlap(run: Run, job: Job, others: Sequence[Run]) -> Overlap:
+    """Return what `others`, all remembered runs of `job`, mean for `run`."""
+    policy = job.entry.policy
+    if run.trigger is Trigger.CATCHUP and any(_is_before(run, other) for other in others):
+        return Overlap(waits=True)
+    active = [other for other in others if other.is_active and other.id != run.id]
+    if job.entry.single_instance and active:
+        return Overlap(reason="the run before it was still alive")
+    if policy.concurrency == "allow" or len(active) < policy.max_instances:
+        return _NONE
+    if run.trigger in (Trigger.CATCHUP, Trigger.BACKFILL):
+        return Overlap(waits=True)
+    if policy.concurrency == "forbid":
+        return Overlap(reason=_busy(active, policy.max_instances))
+    older = tuple(
+        other
+        for other in others
+        if other.waits is Wait.OVERLAP and _came_before(other, run) and other.by is None
+    )
+    if policy.concurrency == "queue":
+        return Overlap(waits=True, ends=older)
+    active.sort(key=lambda other: (other.instant, other.ordinal))
+    surplus = active[: len(active) - policy.max_instances + 1]
+    return Overlap(waits=True, ends=(*older, *(one for one in surplus if one.state is not State.STOPPING)))
+
+
+def _is_before(run: Run, other: Run) -> bool:
+    """True if `other` is made up, too, and goes first."""
+    return (
+        other.trigger is Trigger.CATCHUP
+        and other.state is not State.FINISHED
+        and (other.instant, other.ordinal) < (run.instant, run.ordinal)
+    )
+
+
+def _came_before(other: Run, run: Run) -> bool:
+    return other.id != run.id and (other.instant, other.ordinal) < (run.instant, run.ordinal)
+
+
+def _busy(active: Sequence[Run], most: int) -> str:
+    if most > 1:
+        return f"{len(active)} runs before it had not ended"
+    waiting = active[0].state is State.WAITING
+    return "the run before it waits to be tried again" if waiting else "the run before it was still alive"
+
+
+def rank_of(run: Run, job: Job) -> Rank:
+    """Return the place of `run` among those that wait for the same pool."""
+    return (-job.entry.policy.priority, run.instant, run.ordinal, run.id)
+
+
+def slots_for(run: Run, job: Job, pool: str, size: int, waits: Waits) -> tuple[int, ...] | None:
+    """Return the numbers of the slots of `pool` that `run` gets now, None if it has to wait.
+
+    Who goes first and needs more than there is makes the others wait: else many small ones could keep a
+    large one out for ever.
+    """
+    first = waits.first_in(pool)
+    if first is not None and first < rank_of(run, job):
+        return None
+    free = waits.free_in(pool, size)
+    wanted = job.entry.policy.pool_slots
+    return tuple(free[:wanted]) if len(free) >= wanted else None

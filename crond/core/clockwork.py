@@ -17,11 +17,15 @@ _LATE = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look at the clocks, in seconds. `wall` counts from the epoch; the others from some past moment."""
+    """One look at the clocks, in seconds. `wall` counts from the epoch; the others from some past moment.
+
+    `load` is the load of the host, as far as it was looked at.
+    """
 
     wall: float
     mono: float
     boot: float
+    load: float = 0.0
 
 
 class Passage(StrEnum):

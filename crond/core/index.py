@@ -7,7 +7,7 @@ planner.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
@@ -24,7 +24,7 @@ class Group:
 
 
 class Place:
-    """Where a local minute is seen from: a zone (None: the daemon's) and a delay in minutes."""
+    """Where a local minute is seen from: a CRON_TZ (None: the zone of the walk) and a delay in minutes."""
 
     def __init__(self, timezone: str | None, delay: int) -> None:
         self.timezone = timezone
@@ -68,22 +68,40 @@ class Place:
 
 
 class Index:
-    """All jobs. `delay_factor` scales every RANDOM_DELAY; cronie draws it once when it comes up."""
+    """All jobs. `delay_factor` scales every RANDOM_DELAY; cronie draws it once when it comes up.
+
+    `zones` holds the schedules of `timezone=` by its zone, each for a walk of its own; `places` all others.
+    """
 
     def __init__(self, jobs: Iterable[Job], *, delay_factor: float) -> None:
-        places: dict[tuple[str | None, int], Place] = {}
+        self.zones: dict[str, Index] = {}
         self.periods: dict[int, list[Job]] = {}
         self.moments: list[Job] = []
+        self._places: dict[tuple[str | None, int], Place] = {}
         for number, job in enumerate(jobs):
             schedule = job.entry.schedule
             if isinstance(schedule, Cron):
-                key = (job.entry.timezone, int(job.entry.random_delay * delay_factor))
-                place = places.get(key)
-                if place is None:
-                    place = places[key] = Place(*key)
-                place.add(schedule, number, job)
+                delay = int(job.entry.random_delay * delay_factor)
+                zone = job.entry.policy.timezone
+                if zone is None:
+                    self.place(job.entry.timezone, delay).add(schedule, number, job)
+                else:
+                    if zone not in self.zones:
+                        self.zones[zone] = Index((), delay_factor=delay_factor)
+                    self.zones[zone].place(None, delay).add(schedule, number, job)
             elif isinstance(schedule, Every):
                 self.periods.setdefault(schedule.seconds, []).append(job)
             elif isinstance(schedule, At):
                 self.moments.append(job)
-        self.places = list(places.values())
+
+    @property
+    def places(self) -> Collection[Place]:
+        return self._places.values()
+
+    def place(self, timezone: str | None, delay: int) -> Place:
+        """Return the place of this zone and delay, a new one if there is none."""
+        key = (timezone, delay)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = Place(timezone, delay)
+        return place

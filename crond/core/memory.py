@@ -7,14 +7,15 @@ twice is applying it once. Pure; the scheduler's journal stores and replays the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from crond.core.clockwork import Gap
 from crond.core.planner import Position
 from crond.core.queue import Queue, Waiting
 from crond.model.actions import Record
-from crond.model.run import Run, Trigger, run_of
+from crond.model.run import Outcome, Run, Trigger, run_of
 
 
 class BadRecord(ValueError):
@@ -37,6 +38,29 @@ class Crontab(NamedTuple):
     at: float
 
 
+class Pause(NamedTuple):
+    """A time in which a job is not due: from `began` up to `until` (None: until it is resumed). `ended` is
+    when it was over.
+    """
+
+    began: float
+    until: float | None
+    by: int
+    note: str
+    ended: float | None = None
+
+    def covers(self, instant: float) -> bool:
+        """True if a due at `instant` falls into it."""
+        return self.began <= instant and (self.ended is None or instant < self.ended)
+
+
+class Outage(NamedTuple):
+    """The latest time in which there was no daemon, and so no due."""
+
+    began: float
+    ended: float
+
+
 class Memory:
     """The engine's whole memory. Changes only through `apply`."""
 
@@ -48,6 +72,10 @@ class Memory:
         self.queue = Queue()
         self.crontabs: dict[str, Crontab] = {}
         self.runs: dict[str, Run] = {}
+        self.pauses: dict[str, Pause] = {}  #: the latest of each job
+        self.successes: dict[str, float] = {}  #: by job, the instant of the last run that succeeded
+        self.seen: dict[str, float] = {}  #: since when a job that catches up is known
+        self.outage: Outage | None = None
         self._runs_of: dict[str, dict[str, Run]] = {}
 
     def apply(self, record: Record) -> None:
@@ -72,14 +100,27 @@ class Memory:
             yield ["answered", job, answered.instant, answered.repeats]
         for origin, seen in self.crontabs.items():
             yield ["crontab", origin, *seen]
+        for job, instant in self.successes.items():
+            yield ["success", job, instant]
         yield due(list(self.queue))
         for run in self.runs.values():
             yield changed(run)
+        for job, pause in self.pauses.items():
+            yield ["pause", job, *pause]
+        for job, at in self.seen.items():
+            yield ["seen", job, at]
+        if self.outage is not None:
+            yield ["outage", *self.outage]
 
     def next_ordinal(self, job: str, instant: float) -> int:
         """Return the ordinal of a new due: 0 while instants rise, else a number that never came before."""
         held = self.answered.get(job)
         return 0 if held is None or instant > held.instant else held.repeats + 1
+
+    def is_paused(self, job: str) -> bool:
+        """True while `job` is not due because somebody paused it."""
+        pause = self.pauses.get(job)
+        return pause is not None and pause.ended is None
 
     def runs_of(self, job: str) -> list[Run]:
         """Return the runs of `job`, in the order in which they came to be."""
@@ -93,8 +134,16 @@ class Memory:
     def set_boot(self, boot: str) -> None:
         self.boot = boot
 
-    def set_planned(self, planned_upto: int, woken: int, offset: int, making_up: str | None) -> None:
-        self.position = Position(planned_upto, woken, offset, None if making_up is None else Gap(making_up))
+    def set_planned(
+        self,
+        planned_upto: int,
+        woken: int,
+        offset: int,
+        making_up: str | None,
+        zones: Sequence[Sequence[Any]] = (),
+    ) -> None:
+        others = tuple((name, _position(*one)) for name, *one in zones)
+        self.position = replace(_position(planned_upto, woken, offset, making_up), zones=others)
 
     def set_answered(self, job: str, instant: float, repeats: int) -> None:
         self.answered[job] = Answered(instant, repeats)
@@ -118,13 +167,29 @@ class Memory:
             run = run_of(run)
         self.runs[run.id] = run
         self._runs_of.setdefault(run.job, {})[run.id] = run
+        if run.outcome is Outcome.SUCCESS:
+            self.successes[run.job] = max(run.instant, self.successes.get(run.job, run.instant))
         self.queue.take(Waiting(run.job, run.instant, run.ordinal, run.trigger))
 
     def set_crontab(self, origin: str, owner: str, uid: int, digest: str, at: float) -> None:
         self.crontabs[origin] = Crontab(owner, uid, digest, at)
 
-    def set_interval(self, kind: str, began: float, ended: float, reason: str) -> None:
+    def set_interval(self, kind: str, began: float, ended: float, reason: str, job: str = "") -> None:
         """Change nothing: what did not run, and why, is for the history."""
+
+    def set_outage(self, began: float, ended: float) -> None:
+        self.outage = Outage(began, ended)
+
+    def set_pause(
+        self, job: str, began: float, until: float | None, by: int, note: str, ended: float | None = None
+    ) -> None:
+        self.pauses[job] = Pause(began, until, by, note, ended)
+
+    def set_success(self, job: str, instant: float) -> None:
+        self.successes[job] = instant
+
+    def set_seen(self, job: str, at: float) -> None:
+        self.seen[job] = at
 
     def set_forget_run(self, run: str) -> None:
         held = self.runs.pop(run, None)
@@ -136,6 +201,9 @@ class Memory:
 
     def set_forget_job(self, job: str) -> None:
         self.answered.pop(job, None)
+        self.pauses.pop(job, None)
+        self.successes.pop(job, None)
+        self.seen.pop(job, None)
 
 
 _CHANGES: dict[str, Callable[..., None]] = {
@@ -147,15 +215,28 @@ _CHANGES: dict[str, Callable[..., None]] = {
     "run": Memory.set_run,
     "crontab": Memory.set_crontab,
     "interval": Memory.set_interval,
+    "outage": Memory.set_outage,
+    "pause": Memory.set_pause,
+    "success": Memory.set_success,
+    "seen": Memory.set_seen,
     "forget-run": Memory.set_forget_run,
     "forget-job": Memory.set_forget_job,
 }
 
 
 def planned(position: Position) -> Record:
-    """The record of how far the walk came."""
+    """The record of how far the walk came, and where there are any, the walks of `timezone=`."""
+    others = [[name, *_numbers(one)] for name, one in position.zones]
+    return ["planned", *_numbers(position), *([others] if others else [])]
+
+
+def _numbers(position: Position) -> list[Any]:
     gap = position.making_up
-    return ["planned", position.planned_upto, position.woken, position.offset, gap and gap.value]
+    return [position.planned_upto, position.woken, position.offset, gap and gap.value]
+
+
+def _position(planned_upto: int, woken: int, offset: int, making_up: str | None) -> Position:
+    return Position(planned_upto, woken, offset, None if making_up is None else Gap(making_up))
 
 
 def due(dues: list[Waiting]) -> Record:

@@ -1,8 +1,8 @@
 """The walk over minutes: which jobs are due now, which are made up, which are left out.
 
 It is cronie's algorithm as a state machine: a minute is walked, not guessed, so a late wake-up loses
-nothing and a repeated one repeats nothing. Works on local minute numbers of the daemon's zone. Knows
-schedules and zones, not runs; the engine calls it at every wake-up and gives its dues their ordinals.
+nothing and a repeated one repeats nothing. Works on local minute numbers of one zone: the daemon's, or that
+of a `timezone=`. Knows schedules and zones, not runs; `crond.core.walks` calls it at every wake-up.
 """
 
 from __future__ import annotations
@@ -35,17 +35,19 @@ class Position:
 
     `planned_upto` is cron's virtual time: all local minutes up to it are served. `woken` is the minute in
     which the walk last woke; `offset` the one in force when a minute was last served (seconds east of
-    UTC); `making_up` the kind of gap that is being made up, if any.
+    UTC); `making_up` the kind of gap that is being made up, if any. That of the daemon's zone also has those
+    of the zones of `timezone=`, by name.
     """
 
     planned_upto: int
     woken: int
     offset: int
     making_up: Gap | None = None
+    zones: tuple[tuple[str, Position], ...] = ()
 
 
 class Walk:
-    """The planner: stands at a Position and moves with the clock."""
+    """The planner of one zone: stands at a Position and moves with the clock."""
 
     def __init__(self, *, zone: Zone, zone_named: ZoneNamed, rules: DayRules | None) -> None:
         self._zone = zone
@@ -134,7 +136,7 @@ class Walk:
         kind = self._making_up
         self._planned_upto += 1
         if self._planned_upto >= self._woken:
-            # Entries with a zone of their own are left out while the old offset counts, except now.
+            # Entries with CRON_TZ are left out while the old offset counts, except now.
             self._offset = offset
         found = self._matching(
             self._planned_upto, self._offset, offset, wall, wild=None if kind is Gap.SMALL else False
@@ -201,7 +203,7 @@ class Walk:
             raise TypeError(f"{job.id} is not due at one moment")
         if schedule.moment.tzinfo is not None:
             return schedule.moment.timestamp()
-        zone = self._zone if job.entry.timezone is None else self._zone_named(job.entry.timezone)
+        zone = self._zone if job.entry.zone is None else self._zone_named(job.entry.zone)
         return instant_of(zone, minute_number(schedule.moment), wall) + schedule.moment.second
 
     # --- looking ahead -------------------------------------------------------------------------------
@@ -218,11 +220,9 @@ class Walk:
         waits.extend(due.instant - wall for due in self._moments)
         return max(0.0, min(waits))
 
-    def idle_until(self, wall: float, upto: float) -> float:
-        """Return a moment up to which waking every minute would do nothing, and count those minutes as
-        served.
-
-        Only for a clock that is known to run evenly up to `upto`, which is a virtual one.
+    def quiet_until(self, wall: float, upto: float) -> float:
+        """Return the latest moment up to which waking every minute would do nothing, looking no further than
+        `upto`; `wall` if there is none.
         """
         if self._making_up is not None or self._woken != self._planned_upto:
             return wall
@@ -242,10 +242,11 @@ class Walk:
             change = next_change(self._zone_named(name), wall - 86400, last * 60.0 - offset)
             if change is not None:
                 last = int((max(wall, change - 1) + offset) // 60)
-        if last <= self._woken:
-            return wall
-        self._planned_upto = self._woken = last
-        return last * 60.0 - self._offset
+        return wall if last <= self._woken else last * 60.0 - self._offset
+
+    def sleep_until(self, moment: float) -> None:
+        """Count the minutes up to that of `moment` as served: nothing is due in them."""
+        self._planned_upto = self._woken = self._minute(moment)
 
     def _next_minute(self, upto: int) -> int:
         """The first minute after `planned_upto` at which any group matches, or `upto` + 1."""

@@ -6,7 +6,7 @@ rules for what lies in a gap or comes twice. Pure; called for `list`, `next` and
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 
 from crond.core.zone import Zone, ZoneNamed, instant_of, next_change
@@ -22,16 +22,22 @@ _GAP_TOO_LONG = 180
 _ANY: frozenset[int] = frozenset()
 #: A minute before all others.
 _LONG_AGO = -(10**9)
+_NOTHING: Mapping[str, int] = {}
 
 
 class Preview:
-    """Looks ahead from one moment; what it finds about zones is kept for the next question."""
+    """Looks ahead from one moment; what it finds about zones is kept for the next question.
+
+    `planned_upto` is the minute up to which the daemon's zone is served, `planned_zones` the same of those of
+    `timezone=`.
+    """
 
     def __init__(
         self,
         *,
         wall: float,
         planned_upto: int,
+        planned_zones: Mapping[str, int] = _NOTHING,
         zone: Zone,
         zone_named: ZoneNamed,
         rules: DayRules | None,
@@ -39,6 +45,7 @@ class Preview:
     ) -> None:
         self._wall = wall
         self._planned_upto = planned_upto
+        self._planned_zones = planned_zones
         self._zone = zone
         self._zone_named = zone_named
         self._rules = rules
@@ -71,7 +78,7 @@ class Preview:
                 yield moment
         elif isinstance(schedule, Cron):
             # A user may have thousands of entries for 30 February, and half a millisecond each adds up.
-            days = (job.entry.timezone, replace(schedule, minute=_ANY, hour=_ANY))
+            days = (job.entry.zone, replace(schedule, minute=_ANY, hour=_ANY))
             if days not in self._never:
                 first = None
                 for first in self._cron_times(job, schedule):
@@ -81,16 +88,17 @@ class Preview:
 
     def _cron_times(self, job: Job, schedule: Cron) -> Iterator[float]:
         """Walk the stretches of one offset; at the seams, what a gap holds or what comes twice."""
-        name = job.entry.timezone
+        name, own = job.entry.zone, job.entry.policy.timezone
         zone = self._zone if name is None else self._zone_named(name)
         delay = 60.0 * int(job.entry.random_delay * self._delay_factor)
-        # Entries with a zone of their own get none of cron's care for daylight saving.
-        fixed = name is None and not schedule.wild
+        # Entries with CRON_TZ get none of cron's care for daylight saving.
+        fixed = name == own and not schedule.wild
         cursor = self._wall - delay
         offset = zone.offset_at(cursor)
         served = int((cursor + offset) // 60)
         if fixed:
-            served = max(served, self._planned_upto - int(delay // 60))
+            planned = self._planned_upto if own is None else self._planned_zones.get(own, _LONG_AGO)
+            served = max(served, planned - int(delay // 60))
         for change in [*self._changes_of(name, zone, cursor), None]:
             last = served + _MINUTES_AHEAD if change is None else int((change - 1 + offset) // 60)
             found = schedule.next_after(served, last, self._rules)
@@ -124,5 +132,5 @@ class Preview:
     def _moment(self, job: Job, schedule: At) -> float:
         if schedule.moment.tzinfo is not None:
             return schedule.moment.timestamp()
-        zone = self._zone if job.entry.timezone is None else self._zone_named(job.entry.timezone)
+        zone = self._zone if job.entry.zone is None else self._zone_named(job.entry.zone)
         return instant_of(zone, minute_number(schedule.moment), self._wall) + schedule.moment.second

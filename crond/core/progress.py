@@ -9,21 +9,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crond.model.messages import Exited, NotStarted, Started
-from crond.model.run import Outcome, Run, State
+from crond.model.policy import PLAIN, Policy
+from crond.model.run import Outcome, Run, State, Want
 from crond.model.status import exit_of, judge
 
 
 def started(run: Run, fact: Started) -> Run:
-    """Return `run` with its process. One that is to end stays STOPPING: the wish came while it started."""
-    attempts = run.with_attempt(replace(run.attempt, pid=fact.pid, started_at=fact.at))
-    if run.state is State.STARTING:
-        return run.to(State.RUNNING, attempts=attempts)
-    return replace(run, attempts=attempts)
+    """Return `run` with its process. One that is to end stays STOPPING: the wish came while it started. A
+    condition is a part of STARTING, and a sensor one of WAITING.
+    """
+    return found(run, fact.pid, fact.at)
 
 
-def exited(run: Run, fact: Exited) -> Run:
-    """Return `run` as it ended, with what it used."""
+def exited(run: Run, fact: Exited, policy: Policy) -> Run:
+    """Return `run` with its latest attempt ended: what it used, how it ended, what it left."""
     ended = exit_of(fact.status)
+    # It may have ended by itself while the wish to end it was on its way.
+    by_itself = run.want is Want.TIME_OUT and run.until is not None and fact.at < run.until
     attempt = replace(
         run.attempt,
         ended_at=fact.at,
@@ -35,14 +37,38 @@ def exited(run: Run, fact: Exited) -> Run:
         output_size=fact.output_size,
         blocks_in=fact.blocks_in,
         blocks_out=fact.blocks_out,
+        outcome=judge(
+            ended,
+            policy if run.attempt.part == "command" else PLAIN,
+            want=Want.RUN if by_itself else run.want,
+            wrote=fact.output_size > 0,
+        ),
+        data=fact.data,
     )
-    outcome = judge(ended, stopping=run.state is State.STOPPING)
-    return run.finish(outcome, at=fact.at, attempts=run.with_attempt(attempt))
+    return replace(run, attempts=run.with_attempt(attempt))
+
+
+def vanished(run: Run, at: float) -> Run:
+    """Return `run` with its latest attempt gone: nobody knows how it ended."""
+    return replace(run, attempts=run.with_attempt(replace(run.attempt, ended_at=at, outcome=Outcome.LOST)))
+
+
+def found(run: Run, pid: int, at: float) -> Run:
+    """Return `run` with the process that a launcher which is no more started for it."""
+    attempts = run.with_attempt(replace(run.attempt, pid=pid, started_at=at))
+    if run.state is State.STARTING and run.attempt.part == "command":
+        return run.to(State.RUNNING, attempts=attempts)
+    return replace(run, attempts=attempts)
 
 
 def not_started(run: Run, fact: NotStarted) -> Run:
-    """Return `run` as it ended without its command; one that was to end anyway is simply stopped."""
+    """Return `run` with its latest attempt at an end before it was its command."""
+    ended = replace(run.attempt, ended_at=fact.at, outcome=Outcome.COULD_NOT_START)
+    return replace(run, attempts=run.with_attempt(ended))
+
+
+def refusal(run: Run, fact: NotStarted) -> str:
+    """Say why it did not start; one that was to end anyway is simply stopped."""
     if fact.reason == "stale" and run.state is State.STOPPING:
-        return run.finish(Outcome.STOPPED, at=fact.at, reason="stopped before it started")
-    reason = f"{fact.reason}: {fact.detail}" if fact.detail else fact.reason
-    return run.finish(Outcome.COULD_NOT_START, at=fact.at, reason=reason)
+        return "stopped before it started"
+    return f"{fact.reason}: {fact.detail}" if fact.detail else fact.reason

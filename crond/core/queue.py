@@ -7,8 +7,8 @@ the engine's memory.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from crond.model.run import Trigger
@@ -31,7 +31,7 @@ class Queue:
     def __init__(self) -> None:
         #: By owner; the first owner's first due is next. Owners without dues are left out.
         self._turns: dict[str, deque[Waiting]] = {}
-        self._jobs: Counter[str] = Counter()
+        self._of_job: dict[str, list[Waiting]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._turns.values()))
@@ -45,18 +45,22 @@ class Queue:
 
     def holds(self, job: str) -> bool:
         """True while a due of `job` waits."""
-        return job in self._jobs
+        return job in self._of_job
+
+    def dues_of(self, job: str) -> Sequence[Waiting]:
+        """Return the dues of `job` that wait, in their order."""
+        return self._of_job.get(job, ())
 
     def extend(self, dues: Iterable[Waiting]) -> None:
         """Add `dues`, each behind those of its owner."""
-        turns, jobs = self._turns, self._jobs
+        turns, of_job = self._turns, self._of_job
         for due in dues:
             job = due.job
             owner = job.partition("/")[0]
             if owner not in turns:
                 turns[owner] = deque()
             turns[owner].append(due)
-            jobs[job] = jobs.get(job, 0) + 1
+            of_job.setdefault(job, []).append(due)
 
     def first(self) -> Waiting:
         """Return the due whose turn it is. Raises StopIteration if none waits."""
@@ -66,13 +70,14 @@ class Queue:
         """Remove `due` if it waits; its owner's next turn comes after everybody else's."""
         owner = due.job.partition("/")[0]
         # Asked at every change of a run: most have left the queue long ago.
-        if due.job not in self._jobs or due not in self._turns[owner]:
+        of_job = self._of_job.get(due.job)
+        if of_job is None or due not in of_job:
             return
+        of_job.remove(due)
+        if not of_job:
+            del self._of_job[due.job]
         dues = self._turns[owner]
         dues.remove(due)
-        self._jobs[due.job] -= 1
-        if not self._jobs[due.job]:
-            del self._jobs[due.job]
         del self._turns[owner]
         if dues:
             self._turns[owner] = dues

@@ -25,6 +25,13 @@ _BOOT = (
 )
 
 
+def boot_words(module: str, package: str) -> tuple[bytes, ...]:
+    """Return the command line that calls main of crond.launcher.`module`; its arguments come after it."""
+    # Isolated, without site: nothing that a user put somewhere is loaded, and it begins faster.
+    words = (sys.executable, "-I", "-S", "-c", _BOOT.format(module), package)
+    return tuple(os.fsencode(word) for word in words)
+
+
 class Assistants:
     """Starts such programs of the `package` folder; what they say on stderr is logged after `name`."""
 
@@ -74,10 +81,10 @@ class Assistants:
                 os.close(fd)
 
     def _program(self, module: str, arguments: tuple[str, ...]) -> Program:
-        words = (sys.executable, "-I", "-S", "-c", _BOOT.format(module), self._package, *arguments)
+        words = boot_words(module, self._package)
         return Program(
-            path=os.fsencode(sys.executable),
-            arguments=tuple(os.fsencode(word) for word in words),
+            path=words[0],
+            arguments=(*words, *(os.fsencode(word) for word in arguments)),
             environment={},
             identity=None,
             directory=b"/",

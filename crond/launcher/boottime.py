@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 
+#: The token where none can be had: of two such nobody can say that they are the same boot.
+UNKNOWN = "unknown"
+
 
 def boot_token() -> str:
     """Return a token of this boot of the machine and of this container.
@@ -21,7 +24,7 @@ def boot_token() -> str:
             # The name in parentheses may hold blanks and parentheses; field 22 counts from behind it.
             started = file.read().rpartition(b")")[2].split()[19].decode()
     except (OSError, IndexError):
-        return "unknown"
+        return UNKNOWN
     return f"{boot}.{started}"
 
 

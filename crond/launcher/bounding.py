@@ -1,8 +1,8 @@
 """Watching how outputs grow while their attempts run, and calling the trimmer for those that grow too large.
 
 Owns which files are looked at, once a second, and only while there are any. Never touches a file itself:
-that may wait for the job (see `crond.launcher.trimming`). Also says once whose output a file is. Called by
-main for each start and end.
+that may wait for the job (see `crond.launcher.trimming`). Also labels each file once. Called by main for each
+start and end.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from crond.launcher.assistants import Assistants
 from crond.launcher.attempts import Attempt
+from crond.launcher.labels import label_of, written
 from crond.launcher.log import Ending, Log
 from crond.launcher.loop import READ, Loop
 from crond.launcher.outputs import Outputs
@@ -33,7 +34,8 @@ class _Growing:
 
     uid: int
     key: str
-    job: str
+    label: str  #: what its label says
+    limit: int
     size: int = 0
     ended: bool = False
     quiet: int = 0
@@ -42,7 +44,7 @@ class _Growing:
 
 
 class Bounding:
-    """Holds the outputs of attempts to `limit` bytes on the disk; 0: to none."""
+    """Holds the outputs of attempts to `limit` bytes on the disk, or what their entry says; 0: to none."""
 
     def __init__(self, limit: int, *, loop: Loop, log: Log, outputs: Outputs, assistants: Assistants) -> None:
         self._limit = limit
@@ -57,7 +59,9 @@ class Bounding:
     def started(self, attempt: Attempt) -> None:
         """Look at the output of `attempt` from now on."""
         if attempt.captured:
-            self._growing[attempt.key] = _Growing(attempt.uid, attempt.key, attempt.job)
+            label = label_of(attempt.job, attempt.policy)
+            limit = self._limit if label.max_size is None else label.max_size
+            self._growing[attempt.key] = _Growing(attempt.uid, attempt.key, written(label), limit)
             self._look_later(_PERIOD)
 
     def ended(self, attempt: Attempt, ending: Ending) -> None:
@@ -104,8 +108,8 @@ class Bounding:
         # Not at the end itself, which may come among a thousand starts: it costs as much as making a file.
         if found.st_size and not growing.labelled:
             growing.labelled = True
-            self._outputs.label(growing.uid, growing.key, growing.job)
-        if self._limit and occupied(found) > self._limit and not growing.handed_over:
+            self._outputs.label(growing.uid, growing.key, growing.label)
+        if growing.limit and occupied(found) > growing.limit and not growing.handed_over:
             growing.handed_over = self._hand_over(growing)
         return growing.quiet < _PATIENCE
 
@@ -115,9 +119,10 @@ class Bounding:
         """Name a file to the trimmer, which then watches it for good; False if there is none."""
         if self._trimmer is None and not self._start():
             return False
-        path = os.fsencode(self._outputs.path(growing.uid, growing.key)) + b"\0"
+        path = self._outputs.path(growing.uid, growing.key)
+        told = os.fsencode(f"{growing.limit} {path}\0")
         try:
-            return self._trimmer is not None and self._trimmer.send(path) == len(path)
+            return self._trimmer is not None and self._trimmer.send(told) == len(told)
         except OSError:
             return False  # it reads nothing now; the next look tries again
 
@@ -125,7 +130,7 @@ class Bounding:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
-            self._assistants.start("trimming", str(self._limit), stdin=theirs)
+            self._assistants.start("trimming", stdin=theirs)
         except SpawnFailed as failed:
             ours.close()
             self._log.error(f"outputs cannot be held to their size: {failed}")

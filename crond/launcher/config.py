@@ -1,17 +1,22 @@
 """What the launcher is told at its start: one frozen value, decided before privilege is used.
 
 `crond.cli.daemon` reads flags and the settings file, makes a Config and hands it over as JSON in an
-argument, so that the root process needs no option parser and no TOML. Holds no secrets: arguments
-are public.
+argument, so that the root process needs no option parser and no TOML. Arguments are public; what may hold a
+secret, a URL in `defaults`, goes beside it in the environment, which others cannot read.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
+
+from crond.model.messages import Pairs
 
 #: Where syslog daemons, journald among them, listen.
 SYSLOG = "/dev/log"
+#: The variable in which the launcher finds what its argument does not say; no other process gets it.
+PRIVATE = "CRONTABX_PRIVATE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +30,7 @@ class Config:
 
     mode: str
     package: str  #: the folder that holds the `crond` package, for the programs we start
-    state: str  #: outputs/ (ours), scheduler/ and history/ (the account's)
+    state: str  #: outputs/, versions/, at/ (ours), scheduler/ and history/ (the account's)
     run: str  #: launcher.sock, scheduler.sock and recorder.sock
     dialect: str = "cronie"  #: "cronie" or "debian", already resolved
     files: tuple[str, ...] = ()
@@ -70,15 +75,28 @@ class Config:
     pam_time_limit: float = 30.0  #: an account for which PAM takes longer has no answer
     recorder: bool = True  #: keep a history
     settings: str | None = None  #: the file in which the recorder finds its database's URL
+    defaults: Pairs = ()  #: what the host says of every entry, by key
+    pools: Pairs = ()  #: the host's pools and their sizes
+
+    @property
+    def one_shots(self) -> str:
+        """The folder of the tables of one-shots, one file for each account."""
+        return os.path.join(self.state, "at")
 
     def to_json(self) -> str:
-        """Return the text that `from_json` reads."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        """Return the text that `from_json` reads, without what `private` has."""
+        return json.dumps({**asdict(self), "defaults": ()}, separators=(",", ":"))
+
+    def private(self) -> str:
+        """Return what is not for everybody's eyes, for `from_json`."""
+        return json.dumps(self.defaults, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> Config:
-        """Return the Config in `text`; raises ValueError or TypeError if it is none."""
-        values = json.loads(text)
+    def from_json(cls, text: str, private: str = "[]") -> Config:
+        """Return the Config in `text` and `private`; raises ValueError or TypeError if it is none."""
+        values = {**json.loads(text), "defaults": json.loads(private)}
         for name in ("files", "debug", "mail_command", "mail_pauses"):
             values[name] = tuple(values[name])
+        for name in ("defaults", "pools"):
+            values[name] = tuple((key, held) for key, held in values[name])
         return cls(**values)

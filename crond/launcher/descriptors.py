@@ -33,8 +33,8 @@ class Opener:
     def __init__(self, outputs: Outputs) -> None:
         self._outputs = outputs
 
-    def open(self, stdin: bytes, *, uid: int, key: str) -> Opened:
-        """Open the descriptors of attempt `key` of a table of `uid`.
+    def open(self, stdin: bytes, *, uid: int, key: str, anew: bool = False) -> Opened:
+        """Open the descriptors of attempt `key` of a table of `uid`; `anew`: an output that exists goes.
 
         Raises NotPossible: `duplicate` if there is an output of that name, `resources` if the
         system gives no descriptor or space.
@@ -46,7 +46,7 @@ class Opener:
             raise NotPossible("resources", f"no pipe for its stdin: {error.strerror}") from None
         try:
             if captured:
-                output = self._outputs.create(uid, key)
+                output = self._outputs.create(uid, key, anew=anew)
             else:
                 output = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         except FileExistsError:

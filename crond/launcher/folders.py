@@ -22,6 +22,8 @@ def make_folders(config: Config, account: Account | None) -> None:
     _make(config.state, 0o711 if host else 0o700)
     _make(config.run, 0o755 if host else 0o700)
     _make(os.path.join(config.state, "outputs"), 0o700, ours=True)
+    # A job enters it by the name of its own file; who else is there is not to be listed.
+    _make(os.path.join(config.state, "data"), 0o711, ours=True)
     _make(os.path.join(config.state, "scheduler"), 0o700, ours=True, account=account)
     if config.recorder:
         _make(os.path.join(config.state, "history"), 0o700, ours=True, account=account)

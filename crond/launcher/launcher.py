@@ -13,11 +13,11 @@ from resource import struct_rusage
 from typing import TYPE_CHECKING, Any
 
 from crond.launcher.attempts import Attempt, Attempts
-from crond.launcher.descriptors import Opened, Opener
 from crond.launcher.facts import LIMIT, Facts
 from crond.launcher.log import Ending, Log, in_words
-from crond.launcher.programs import NotPossible, NotYet, Prepared, Programs, with_additions
-from crond.launcher.spawn import Program, Spawner, SpawnFailed, Stage, Trouble
+from crond.launcher.programs import NotPossible, NotYet, Programs
+from crond.launcher.register import Line
+from crond.launcher.spawn import Program, Spawner, Stage, Trouble
 from crond.model.messages import (
     Ack,
     Exited,
@@ -26,17 +26,21 @@ from crond.model.messages import (
     Hello,
     Mail,
     NotStarted,
+    Retire,
     Start,
     Started,
     Stop,
+    Survived,
     TablesComplete,
     TableText,
+    Vanished,
     attempt_key,
 )
 
 if TYPE_CHECKING:
     from crond.launcher.outputs import Outputs
     from crond.launcher.spool import Spool
+    from crond.launcher.starting import Ready, Starting
     from crond.launcher.worker import Worker
 
 #: A job's memory is told where it is this much more than ours (KiB): ours may have been larger at its start.
@@ -63,7 +67,7 @@ class Launcher:
         hello: Hello,
         spool: Spool,
         programs: Programs,
-        opener: Opener,
+        starting: Starting,
         spawner: Spawner,
         outputs: Outputs,
         log: Log,
@@ -73,7 +77,7 @@ class Launcher:
         self._hello = hello
         self._spool = spool
         self._programs = programs
-        self._opener = opener
+        self._starting = starting
         self._spawner = spawner
         self._outputs = outputs
         self._log = log
@@ -83,10 +87,13 @@ class Launcher:
         self.scheduler: Worker | None = None
         #: Starts that wait for what PAM says of their own account, by that account and by key.
         self._held: dict[str, dict[str, Start]] = {}
+        #: Told who the processes are that were made together, before anybody else is told of them.
+        self.on_made: Callable[[list[Line | None]], None] = lambda _lines: None
         self.on_started: list[Callable[[Attempt], None]] = []
         self.on_ended: list[Callable[[Attempt, Ending], None]] = []
         self.on_stop: Callable[[Attempt], None] = lambda _attempt: None
         self.on_mail: Callable[[Attempt, Program], None] = lambda _attempt, _program: None
+        self.on_retire: Callable[[Retire], None] = lambda _wish: None
 
     # --- the wire ------------------------------------------------------------------------------
 
@@ -95,6 +102,8 @@ class Launcher:
         self._send(self._hello)
         for fact in self._spool.current():
             self._send(fact)
+        for survivor in self.attempts.survivors():
+            self._send(Survived(survivor.key, survivor.pid))
         self._send(TablesComplete())
         for payload in self.facts.waiting():
             self._send_payload(payload)
@@ -137,7 +146,7 @@ class Launcher:
             self._guard(self._obey, wish)
         self._start(starts)
 
-    def _obey(self, wish: Stop | Forget | Mail | Ack | Heartbeat) -> None:
+    def _obey(self, wish: Stop | Forget | Mail | Retire | Ack | Heartbeat) -> None:
         match wish:
             case Stop(attempt=key):
                 attempt = self.attempts.get(key)
@@ -149,14 +158,16 @@ class Launcher:
                 self.attempts.forget(key)
             case Mail(attempt=key):
                 self._mail(self.attempts.get(key))
+            case Retire():
+                self.on_retire(wish)
             case Ack(number=number):
                 self.facts.acknowledge(number)
             case Heartbeat():  # that it came was its message
                 pass
 
     def _mail(self, attempt: Attempt | None) -> None:
-        if attempt is None or attempt.running or attempt.program is None:
-            return  # forgotten, not ended, or mailed before
+        if attempt is None or attempt.running or attempt.program is None or attempt.part != "command":
+            return  # forgotten, not ended, mailed before, or nothing that cron knows
         program, attempt.program = attempt.program, None
         self.on_mail(attempt, program)
 
@@ -170,16 +181,17 @@ class Launcher:
         while wishes:
             together, wishes = wishes[:size], wishes[size:]
             size = min(2 * size, _TOGETHER)
-            ready: dict[str, _Ready] = {}
+            ready: dict[str, Ready] = {}
             for wish in together:
                 self._make_ready(wish, ready)
             with self._spawner.unhandled():
                 for each in ready.values():
                     each.spawn(self._spawner)
+            self._guard(self.on_made, [each.line() for each in ready.values()])
             for each in ready.values():
                 self._guard(self._record, each)
 
-    def _make_ready(self, wish: Start, ready: dict[str, _Ready]) -> None:
+    def _make_ready(self, wish: Start, ready: dict[str, Ready]) -> None:
         """Add to `ready` all that the process of `wish` needs, or tell that it cannot be."""
         key = attempt_key(wish.run, wish.attempt)
         self._log.debug("sch", f"{key}: start {wish.job}, entry {wish.entry} of table {wish.table}")
@@ -203,7 +215,7 @@ class Launcher:
         """Start what waited for PAM's answer about `user`."""
         self._start(list(self._held.pop(user, {}).values()))
 
-    def _prepare(self, key: str, wish: Start) -> _Ready:
+    def _prepare(self, key: str, wish: Start) -> Ready:
         if self.closing:
             raise NotPossible("closing", "the daemon is stopping")
         # Before the table: what was started must not be answered as stale once its table is gone.
@@ -212,15 +224,13 @@ class Launcher:
         table = self._spool.table(wish.table)
         if table is None:
             raise NotPossible("stale", f"table version {wish.table} is no longer held")
-        prepared = self._programs.prepared(table, wish.entry)
-        program = with_additions(prepared.program, wish.environment)
-        opened = self._opener.open(prepared.stdin, uid=table.uid, key=key)
-        return _Ready(key, wish.job, table.uid, prepared, program, opened)
+        return self._starting.ready(key, wish, table)
 
-    def _record(self, ready: _Ready) -> None:
+    def _record(self, ready: Ready) -> None:
         """Record what became of `ready`, and tell it."""
         attempt = ready.attempt()
         if ready.trouble is not None:
+            self._starting.undo(ready)
             if attempt.captured:
                 self._outputs.remove(attempt.uid, attempt.key)
             detail = self._explain(attempt, ready.trouble)
@@ -252,6 +262,7 @@ class Launcher:
             return
         at = time.time()
         size = self._outputs.size(attempt.uid, attempt.key) if attempt.captured else 0
+        data = self._starting.data_of(attempt)
         if trouble is None:
             number = self.facts.next_number()
             self._tell(
@@ -266,6 +277,7 @@ class Launcher:
                     size,
                     usage.ru_inblock,
                     usage.ru_oublock,
+                    data,
                 )
             )
             detail = ""
@@ -284,13 +296,27 @@ class Launcher:
         if size == 0 or trouble is not None:
             attempt.program = None
 
+    def vanished(self, attempt: Attempt) -> None:
+        """Take note that the process of a survivor is gone."""
+        self.attempts.vanished(attempt.key)
+        at = time.time()
+        self._tell(Vanished(self.facts.next_number(), attempt.key, at))
+        size = self._outputs.size(attempt.uid, attempt.key)
+        ending = Ending(at=at, seconds=time.monotonic() - attempt.began, output_size=size)
+        for told in self.on_ended:
+            self._guard(told, attempt, ending)
+        attempt.output_size = size
+        if size == 0:
+            self._outputs.remove(attempt.uid, attempt.key)
+
     def _explain(self, attempt: Attempt, trouble: Trouble) -> str:
         """Tell what kept the process of `attempt` from its command; return it in words."""
         error = os.strerror(trouble.errno)
         program = attempt.program
         if trouble.stage is Stage.CHDIR and program is not None:
             folder = os.fsdecode(program.directory)
-            detail = f"cannot enter the home {folder}: {error}"
+            what = "home" if attempt.policy.working_dir is None else "folder"
+            detail = f"cannot enter the {what} {folder}: {error}"
             self._log.event(
                 "CRON",
                 "ERROR chdir failed",
@@ -315,7 +341,7 @@ class Launcher:
         detail = detail.replace("\0", "")[:2000]
         self._tell(NotStarted(self.facts.next_number(), key, time.time(), reason, detail))
 
-    def _tell(self, fact: Started | NotStarted | Exited) -> None:
+    def _tell(self, fact: Started | NotStarted | Exited | Vanished) -> None:
         self._send_payload(self.facts.add(fact))
         if len(self.facts) > LIMIT and self.scheduler is not None:
             self.scheduler.kill(f"{LIMIT} facts are not acknowledged")
@@ -327,56 +353,6 @@ class Launcher:
     def _send_payload(self, payload: bytes) -> None:
         if self.scheduler is not None:
             self.scheduler.send_payload(payload)
-
-
-class _Ready:
-    """One start, ready for its process."""
-
-    __slots__ = ("_job", "_key", "_opened", "_prepared", "_program", "_uid", "at", "began", "pid", "trouble")
-
-    def __init__(
-        self, key: str, job: str, uid: int, prepared: Prepared, program: Program, opened: Opened
-    ) -> None:
-        self._key = key
-        self._job = job
-        self._uid = uid
-        self._prepared = prepared
-        self._program = program
-        self._opened = opened
-        self.at = self.began = 0.0
-        self.pid = 0
-        self.trouble: Trouble | None = None
-
-    def spawn(self, spawner: Spawner) -> None:
-        """Make the process; `pid` or `trouble` says what came of it."""
-        opened = self._opened
-        self.at = time.time()
-        self.began = time.monotonic()
-        try:
-            self.pid = spawner.start(self._program, (opened.stdin, opened.output, opened.output))
-        except SpawnFailed as failed:
-            self.trouble = failed.trouble
-        finally:
-            opened.close()
-
-    def attempt(self) -> Attempt:
-        """Return the record of this start."""
-        return Attempt(
-            key=self._key,
-            job=self._job,
-            uid=self._uid,
-            user=self._prepared.user,
-            pid=self.pid,
-            started_at=self.at,
-            began=self.began,
-            command=self._prepared.command,
-            program=self._program,
-            captured=self._opened.captured,
-            logged=self._prepared.logged,
-            assigned=self._prepared.assigned,
-            mail_when_failed=self._prepared.mail_when_failed,
-            of_pam=self._prepared.of_pam,
-        )
 
 
 def _memory_of(usage: struct_rusage) -> int:

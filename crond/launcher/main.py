@@ -22,9 +22,11 @@ from crond.launcher.accounts import Account, Accounts, own_account
 from crond.launcher.assistants import Assistants
 from crond.launcher.attempts import Attempt
 from crond.launcher.bounding import Bounding
+from crond.launcher.cgroups import Groups
 from crond.launcher.clients import Clients
 from crond.launcher.closing import Closing
-from crond.launcher.config import Config
+from crond.launcher.config import PRIVATE, Config
+from crond.launcher.data import Data
 from crond.launcher.descriptors import Opener
 from crond.launcher.detach import Detached, detach
 from crond.launcher.echo import Echo
@@ -37,6 +39,7 @@ from crond.launcher.log import Ending
 from crond.launcher.loop import Loop
 from crond.launcher.notify import Supervisor
 from crond.launcher.outputs import Outputs
+from crond.launcher.policies import Host
 from crond.launcher.post import Post
 from crond.launcher.process import (
     prepare_process,
@@ -46,7 +49,9 @@ from crond.launcher.process import (
 )
 from crond.launcher.programs import Programs
 from crond.launcher.reaper import reap
+from crond.launcher.register import Register
 from crond.launcher.rescan import Rescan
+from crond.launcher.retiring import Retiring
 from crond.launcher.sessions import sessions_for
 from crond.launcher.spawn import Identity, Spawner
 from crond.launcher.spool import Spool
@@ -60,8 +65,10 @@ from crond.launcher.start import (
     make_log,
     take_lock,
 )
+from crond.launcher.starting import Starting
 from crond.launcher.stopping import Stopping
 from crond.launcher.surroundings import Surroundings
+from crond.launcher.survivors import Survivors
 from crond.launcher.sweeps import Sweeps
 from crond.launcher.worker import (
     RECORDER,
@@ -86,7 +93,7 @@ _APART = 65534
 def main(config_json: str) -> int:
     """Run the launcher that `config_json` describes; return its exit status."""
     try:
-        config = Config.from_json(config_json)
+        config = Config.from_json(config_json, os.environ.pop(PRIVATE, "[]"))
     except (ValueError, TypeError, KeyError) as error:
         sys.stderr.write(f"crond: not a configuration: {error}\n")
         return 1
@@ -165,6 +172,7 @@ class _Daemon:
         open_files = raise_open_files()
         self._spawner = Spawner(open_files=open_files, helper=become.trusted())
         self._supervisor = Supervisor(os.environ, self._loop)
+        self._groups = Groups.find(config.state)
         spool = Spool(config, accounts=self._accounts, own=self._own, log=self._log, seed=seed)
         self._spool = spool
         self._sessions = sessions_for(config, loop=self._loop, log=self._log, spawner=self._spawner)
@@ -173,6 +181,11 @@ class _Daemon:
             accounts=self._accounts,
             own=self._own,
             daemon=dict(os.environ),
+            host=Host(
+                nice=os.getpriority(os.PRIO_PROCESS, 0),
+                open_files=open_files,
+                controllers=frozenset() if self._groups is None else self._groups.controllers,
+            ),
             sessions=self._sessions,
         )
         self._surroundings = Surroundings(spool, programs, open_files=open_files)
@@ -181,7 +194,7 @@ class _Daemon:
             hello=self._hello,
             spool=spool,
             programs=programs,
-            opener=Opener(self._outputs),
+            starting=self._make_starting(programs),
             spawner=self._spawner,
             outputs=self._outputs,
             log=self._log,
@@ -202,7 +215,28 @@ class _Daemon:
         self._scheduler.greet = self._launcher.greet
         self._scheduler.handle = self._launcher.handle
         self._recorder = self._make_recorder(account) if config.recorder else None
+        self._survivors = Survivors(
+            Register(os.path.join(config.state, "processes"), self._hello.boot),
+            loop=self._loop,
+            log=self._log,
+            attempts=self._launcher.attempts,
+        )
+        self._survivors.on_gone = self._launcher.vanished
+        self._launcher.on_made = self._survivors.keep
         self._make_ends(account)
+
+    def _make_starting(self, programs: Programs) -> Starting:
+        data = Data(os.path.join(self._config.state, "data"))
+        # Those of jobs that outlived an earlier launcher: nobody reads them any more.
+        data.clear()
+        return Starting(
+            programs=programs,
+            opener=Opener(self._outputs),
+            outputs=self._outputs,
+            data=data,
+            groups=self._groups,
+            log=self._log,
+        )
 
     def _make_recorder(self, account: Account | None) -> Worker:
         return Worker(
@@ -245,6 +279,10 @@ class _Daemon:
             spawner=self._spawner,
         )
         self._launcher.on_mail = self._post.post
+        editing = Editing(config, loop=self._loop, log=self._log, look=self._look)
+        self._launcher.on_retire = Retiring(
+            config, spool=self._spool, editing=editing, loop=self._loop, log=self._log
+        ).retire
         clients = Clients(
             listen(config.run, "launcher.sock"),
             loop=self._loop,
@@ -252,10 +290,10 @@ class _Daemon:
             outputs=self._outputs,
             sweeps=Sweeps(config, loop=self._loop, log=self._log, assistants=assistants),
             surroundings=self._surroundings,
-            editing=Editing(config, loop=self._loop, log=self._log, look=self._look),
+            editing=editing,
             log=self._log,
         )
-        bounding = Bounding(
+        bounding = self._bounding = Bounding(
             config.max_size,
             loop=self._loop,
             log=self._log,
@@ -316,7 +354,7 @@ class _Daemon:
             folders=self._spool.folders(),
             watch=config.watch and not config.cluster,
             look=self._look,
-            each_minute=self._accounts.forget,
+            each_minute=self._each_minute,
         )
         if config.dialect == "cronie":
             if rescan.watching:
@@ -326,6 +364,8 @@ class _Daemon:
         reboot = about_reboot(config.dialect, first=self._hello.reboot)
         if config.reboot_marker is not None and reboot:
             self._log.event("CRON", "INFO", reboot)
+        for survivor in self._survivors.find():
+            self._bounding.started(survivor)
         self._launcher.scheduler = self._scheduler
         # What lives now lives for good: the collector must not touch its pages, which a fork shares.
         gc.collect()
@@ -337,6 +377,11 @@ class _Daemon:
             self._recorder.start()
         self._supervisor.ready()
         self._loop.after(0.0, self._parse)
+
+    def _each_minute(self) -> None:
+        self._accounts.forget()
+        if self._groups is not None:
+            self._groups.tidy()
 
     def _announce(self, lock: Lock) -> None:
         """Log the start, in cron's words."""
@@ -359,6 +404,9 @@ class _Daemon:
             time.monotonic() + _LAST_WORDS,
         )
         self._send_last_letters()
+        self._survivors.close()
+        if self._groups is not None:
+            self._groups.close()
         for name in ("scheduler.sock", "recorder.sock", "launcher.sock"):
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(self._config.run, name))

@@ -1,8 +1,8 @@
 """The output files of attempts: one each, written by the job itself, owned by us.
 
 Owns STATE/outputs/UID/KEY: making, measuring, opening for readers, removing, and the reserve of free
-space; and KEY.job beside it, a link that leads nowhere, whose text is the job. Only the trimmer and a
-prune open one by its path, too. Must not know what an attempt is beyond its key.
+space; and KEY.job beside it, a link that leads nowhere (its text: `crond.launcher.labels`). Only the trimmer
+and a prune open one by its path, too. Must not know what an attempt is beyond its key.
 """
 
 from __future__ import annotations
@@ -45,11 +45,13 @@ class Outputs:
             self._short = free < min(RESERVE, size // 20)
         return self._short
 
-    def create(self, uid: int, key: str) -> int:
-        """Return a descriptor that appends to the new file of `key`.
+    def create(self, uid: int, key: str, *, anew: bool = False) -> int:
+        """Return a descriptor that appends to the new file of `key`; `anew`: one that exists is replaced.
 
         Raises FileExistsError where there is one already: that attempt was started before.
         """
+        if anew:
+            self.remove(uid, key)
         if uid not in self._made:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.folder(uid), 0o700)
@@ -72,11 +74,11 @@ class Outputs:
         except OSError:
             return None
 
-    def label(self, uid: int, key: str, job: str) -> None:
-        """Say beside the output of `key` which job it is of, for those who prune in a later life."""
+    def label(self, uid: int, key: str, text: str) -> None:
+        """Say `text` beside the output of `key`, for those who prune in a later life."""
         # A link takes its text whole or not at all, and an inode is all that it needs.
         with contextlib.suppress(OSError, ValueError):
-            os.symlink(os.fsencode(job), os.fsencode(self.path(uid, key) + LABEL))
+            os.symlink(os.fsencode(text), os.fsencode(self.path(uid, key) + LABEL))
 
     def remove(self, uid: int, key: str) -> None:
         for path in (self.path(uid, key), self.path(uid, key) + LABEL):

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING
 from crond.launcher.accounts import Account, Accounts
 from crond.launcher.asking import Denied, Session
 from crond.launcher.environment import Habits, job_environment
-from crond.launcher.spawn import UNBOUND, Identity, Program
+from crond.launcher.policies import Host, NotAllowed, bounds_of, folder_of
+from crond.launcher.spawn import UNBOUND, Bounds, Identity, Program
+from crond.launcher.supplies import Supply, supply_for
 from crond.launcher.tables import Tables
+from crond.model.host import read_host
+from crond.model.policy import PLAIN, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -54,7 +58,10 @@ class NotYet(NotPossible):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """An entry, ready to start. `command` is its text as cron logs it."""
+    """A command of an entry, ready to start. `command` is its text as cron logs it.
+
+    `supply`: its program begins with stage 2. `leaves_data`: it is told where it may leave some.
+    """
 
     program: Program
     stdin: bytes
@@ -64,10 +71,16 @@ class Prepared:
     assigned: Mapping[str, str]  #: the assignments above its line
     mail_when_failed: bool
     of_pam: frozenset[bytes]  #: names of the variables that PAM alone sets
+    policy: Policy = PLAIN
+    supply: Supply | None = None
+    leaves_data: bool = False
 
 
 class Programs:
-    """Prepared entries. `own` is who we are, `daemon` our environment, `sessions` None: PAM is not used."""
+    """Prepared entries. `own` is who we are, `daemon` our environment, `sessions` None: PAM is not used.
+
+    `host` is what holds for jobs whose policy says nothing.
+    """
 
     def __init__(
         self,
@@ -76,6 +89,7 @@ class Programs:
         accounts: Accounts,
         own: Account,
         daemon: Mapping[str, str],
+        host: Host,
         sessions: Sessions | None = None,
     ) -> None:
         files = config.mode == "files"
@@ -83,8 +97,10 @@ class Programs:
         self._own = own
         self._daemon = daemon
         self._sessions = sessions
+        self._host = host
+        self._package = config.package
         self._debian = config.dialect == "debian"
-        self._tables = Tables(config.dialect)
+        self._tables = Tables(config.dialect, read_host(config.defaults, config.pools))
         self._habits = Habits(
             dialect=config.dialect,
             inherit=files and not config.clean_env,
@@ -96,19 +112,23 @@ class Programs:
         self._keep_numbers = files
         self._must_enter_home = config.dialect != "debian"
         self._execute = config.execute
-        self._cache: dict[tuple[int, int], Prepared] = {}
+        self._cache: dict[tuple[int, int, str], Prepared] = {}
         # Entries below the same settings share one mapping, and so one environment per account. The key
         # is that mapping's id: it lives as long as its table is parsed, and this is emptied before.
         self._environments: dict[tuple[int, str], tuple[dict[bytes, bytes], frozenset[bytes]]] = {}
 
-    def prepared(self, table: TableText, number: int) -> Prepared:
-        """Return entry `number` of `table`, ready to start. Raises NotPossible, NotYet."""
-        found = self._cache.get((table.version, number))
+    def prepared(self, table: TableText, number: int, part: str = "command") -> Prepared:
+        """Return `part` of entry `number` of `table`, ready to start. Raises NotPossible, NotYet."""
+        found = self._cache.get((table.version, number, part))
         if found is None:
             entry = self._tables.entry(table, number)
             if entry is None:
                 raise NotPossible("unknown", f"{table.origin} has no entry number {number}")
-            found = self._cache[table.version, number] = self._prepare(table, entry)
+            if part == "command":
+                found = self._prepare(table, entry)
+            else:
+                found = _part_of(self.prepared(table, number), part)
+            self._cache[table.version, number, part] = found
         return found
 
     def parse_one(self, tables: Iterable[TableText]) -> tuple[TableText, tuple[Problem, ...]] | None:
@@ -139,16 +159,21 @@ class Programs:
             raise NotPossible("permission", f"only root can run a job as {name}")
         session = self._session(table, account)
         environment, of_pam = self._environment(entry, account, session)
-        shell = environment[b"SHELL"]
+        shell, policy = environment[b"SHELL"], entry.policy
+        try:
+            bounds = self._bounds(table, policy, session)
+            supply = self._supply(table, policy, environment[b"HOME"])
+        except NotAllowed as asked:
+            raise NotPossible("permission", str(asked)) from None
         program = Program(
             path=shell,
             arguments=(shell, b"-c", os.fsencode(entry.command)),
             environment=environment,
             identity=self._identity_for(account, session),
-            directory=environment[b"HOME"],
-            directory_required=self._must_enter_home,
+            directory=folder_of(policy, environment[b"HOME"]),
+            directory_required=self._must_enter_home or policy.working_dir is not None,
             execute=self._execute,
-            bounds=session.bounds,
+            bounds=bounds,
         )
         return Prepared(
             program=program,
@@ -159,6 +184,29 @@ class Programs:
             assigned=entry.environment,
             mail_when_failed=entry.mail_when_failed,
             of_pam=of_pam,
+            policy=policy,
+            supply=supply,
+            # A marker's name is a configuration manager's: such a line gets plain cron's environment.
+            leaves_data=entry.name is not None and bool(entry.annotations),
+        )
+
+    def _bounds(self, table: TableText, policy: Policy, session: Session) -> Bounds:
+        """Raises NotAllowed."""
+        if policy is PLAIN:
+            return session.bounds
+        # Whoever we are, we give nobody more than we may.
+        privileged = table.privileged and self._own.uid == 0
+        return bounds_of(policy, session.bounds, self._host, privileged=privileged)
+
+    def _supply(self, table: TableText, policy: Policy, home: bytes) -> Supply | None:
+        """Raises NotAllowed."""
+        return supply_for(
+            policy,
+            package=self._package,
+            home=home,
+            daemon=self._daemon,
+            # `crond FILE` has no jobs but those of the user who started it.
+            trusted=table.privileged or self._keep_numbers,
         )
 
     def _session(self, table: TableText, account: Account) -> Session:
@@ -208,6 +256,22 @@ class Programs:
 
 def _identity(account: Account) -> Identity:
     return Identity(account.uid, account.gid, tuple(sorted(account.groups)))
+
+
+def _part_of(whole: Prepared, part: str) -> Prepared:
+    """Return the `condition` or the `wait_for` of an entry, whose command is `whole`. Raises NotPossible."""
+    command = whole.policy.condition if part == "condition" else whole.policy.wait_for
+    if command is None:
+        raise NotPossible("unknown", f"this entry has no {part}")
+    shell = whole.program.path
+    return replace(
+        whole,
+        program=replace(whole.program, arguments=(shell, b"-c", os.fsencode(command))),
+        stdin=b"",
+        command=command,
+        logged=False,
+        leaves_data=False,
+    )
 
 
 def with_additions(program: Program, additions: Pairs) -> Program:

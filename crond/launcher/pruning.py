@@ -134,7 +134,7 @@ def prune(
         tally.freed += output.size
     for output in outputs:
         if output.path not in going:
-            tally.keep(_trimmed(output, limits.max_size, tally, dry_run=dry_run))
+            tally.keep(_trimmed(output, tally, dry_run=dry_run))
             teller.progress("trimming", tally.kept, len(outputs))
     if not dry_run:
         for place, _ in _folders(folder, uid):
@@ -158,11 +158,11 @@ def _folders(folder: str, uid: int | None) -> list[tuple[str, int]]:
     return [(f"{folder}/{each}", each) for each in sorted(uids)]
 
 
-def _trimmed(output: Output, max_size: int, tally: Tally, *, dry_run: bool) -> Output:
+def _trimmed(output: Output, tally: Tally, *, dry_run: bool) -> Output:
     """Cut an output from before the limit to its size; return it as it then is."""
     if not output.oversized:
         return output
-    freed = output.size - max_size if dry_run else trim(output.path, max_size)
+    freed = output.size - output.max_size if dry_run else trim(output.path, output.max_size)
     tally.trimmed += 1
     tally.freed += freed
     return output._replace(size=output.size - freed)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from crond.launcher import become
+from crond.launcher.kernel import set_disk_access
 from crond.launcher.loop import HANDLED_SIGNALS
 
 
@@ -42,7 +43,8 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a process may use: limits, each as (its number, soft, hard), -1 for none; nice and umask.
+    """What a process may use: limits, each as (its number, soft, hard), -1 for none; nice and umask; and
+    `ionice`, the kernel's number for its disk access.
 
     What is not named here, or None, is as ours.
     """
@@ -50,6 +52,7 @@ class Bounds:
     limits: tuple[tuple[int, int, int], ...] = ()
     nice: int | None = None
     umask: int | None = None
+    ionice: int | None = None
 
 
 UNBOUND = Bounds()
@@ -120,19 +123,20 @@ class Spawner:
         self._here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._limit_differs = resource.getrlimit(resource.RLIMIT_NOFILE) != open_files
 
-    def start(self, program: Program, descriptors: Sequence[int]) -> int:
+    def start(self, program: Program, descriptors: Sequence[int], *, entrance: int | None = None) -> int:
         """Start `program` with `descriptors` as its 0, 1, 2, …; return its pid. Raises SpawnFailed.
 
         A descriptor must not be one of these numbers itself, unless for its own place or a later one.
+        `entrance` is that of the cgroup which the process is to be in (see Group.entrance).
         """
+        # What spawns for us knows neither bounds nor groups: they are rare, and it is to stay small.
+        plain = program.execute and program.bounds == UNBOUND and entrance is None
         try:
-            if program.identity is None and program.execute:
+            if plain and program.identity is None:
                 return self._spawn(program, descriptors)
-            # What becomes a user for us knows no bounds: they are rare, and it is to stay small.
-            helper = self._helper if program.execute and program.bounds == UNBOUND else None
-            if program.identity is not None and helper is not None:
-                return self._spawn_helper(helper, program, program.identity, descriptors)
-            return self._fork(program, descriptors)
+            if plain and program.identity is not None and self._helper is not None:
+                return self._spawn_helper(self._helper, program, program.identity, descriptors)
+            return self._fork(program, descriptors, entrance)
         except (OSError, ValueError) as error:
             code = (error.errno if isinstance(error, OSError) else None) or errno.EINVAL
             raise SpawnFailed(Trouble(Stage.RESOURCES, code)) from None
@@ -199,11 +203,11 @@ class Spawner:
             setsigmask=(),
         )
 
-    def _fork(self, program: Program, descriptors: Sequence[int]) -> int:
+    def _fork(self, program: Program, descriptors: Sequence[int], entrance: int | None = None) -> int:
         """Start through a fork, in which the child can become somebody else."""
         pid = os.fork()
         if pid == 0:
-            self._become(program, descriptors)
+            self._become(program, descriptors, entrance)
         return pid
 
     @contextmanager
@@ -228,11 +232,13 @@ class Spawner:
             pass
         return self._told.pop(pid, None)
 
-    def _become(self, program: Program, descriptors: Sequence[int]) -> None:
+    def _become(self, program: Program, descriptors: Sequence[int], entrance: int | None) -> None:
         """Be the child: never returns. What fails is told by stage and errno, in one record."""
         stage = Stage.RESOURCES
         try:
             os.setsid()
+            if entrance is not None:
+                os.write(entrance, b"0")
             _place(descriptors)
             resource.setrlimit(resource.RLIMIT_NOFILE, self._open_files)
             _bind(program.bounds)
@@ -280,6 +286,8 @@ def _bind(bounds: Bounds) -> None:
         resource.setrlimit(number, (soft, hard))
     if bounds.nice is not None:
         os.setpriority(os.PRIO_PROCESS, 0, bounds.nice)
+    if bounds.ionice is not None:
+        set_disk_access(bounds.ionice)
     if bounds.umask is not None:
         os.umask(bounds.umask)
 

@@ -87,6 +87,8 @@ def make_hello(config: Config, seed: int) -> Hello:
         seed=seed,
         dialect=config.dialect,
         began=time.time(),
+        defaults=config.defaults,
+        pools=config.pools,
     )
 
 

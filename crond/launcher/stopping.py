@@ -1,8 +1,8 @@
-"""Ending the process tree of an attempt: TERM, patience, KILL for whatever remains.
+"""Ending the process tree of an attempt: TERM or its own signal, patience, KILL for whatever remains.
 
-Owns the stops that are under way and what each has seen of its tree: a process that left its session
-and lost its parent is still found if it was seen before. Knows no message. Called by the launcher (Stop)
-and by closing.
+Owns the stops that are under way and what each has seen of its tree. A process that left its session and lost
+its parent is found by its attempt's cgroup or mark; that of an entry without a policy, only if it was seen
+before. Knows no message. Called by the launcher (Stop) and by closing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from crond.launcher.attempts import Attempt
 from crond.launcher.log import Log
 from crond.launcher.loop import Loop
-from crond.launcher.trees import Process, members, send, snapshot
+from crond.launcher.policies import stop_signal
+from crond.launcher.trees import Process, bearers, members, send, snapshot
 
 #: While stops are under way, seconds between two looks.
 _LOOK = 0.25
@@ -31,7 +32,9 @@ class _Stop:
 
 
 class Stopping:
-    """Stops under way. `on_done` is called when one has ended."""
+    """Stops under way. `kill_timeout` is for attempts whose policy names none. `on_done` is called when the
+    last one has ended.
+    """
 
     def __init__(self, *, loop: Loop, log: Log, kill_timeout: float) -> None:
         self._loop = loop
@@ -50,12 +53,14 @@ class Stopping:
         """Begin to end the tree of `attempt`, which runs. A second time changes nothing."""
         if attempt.key in self._stops:
             return
-        stop = _Stop(attempt, time.monotonic() + self._kill_timeout)
+        said = attempt.policy.kill_timeout
+        patience = self._kill_timeout if said is None else said
+        stop = _Stop(attempt, time.monotonic() + patience)
         self._stops[attempt.key] = stop
-        self._signal(stop, snapshot(), signal.SIGTERM)
+        self._signal(stop, snapshot(), stop_signal(attempt.policy))
         if not self._looking:
             self._looking = True
-            self._loop.after(min(_LOOK, self._kill_timeout), self._look)
+            self._loop.after(min(_LOOK, patience), self._look)
 
     def kill_now(self) -> None:
         """End the patience of all stops."""
@@ -69,6 +74,7 @@ class Stopping:
         now = time.monotonic()
         for key, stop in list(self._stops.items()):
             if now >= stop.kill_at:
+                _kill_group(stop)
                 self._signal(stop, processes, signal.SIGKILL)
             else:
                 stop.known = _tree(stop, processes)
@@ -77,13 +83,15 @@ class Stopping:
                 stop.known.clear()
             if not stop.known and (not stop.attempt.running or now >= stop.kill_at + _HOPELESS):
                 del self._stops[key]
+                if stop.attempt.group is not None:
+                    stop.attempt.group.remove()
         self._looking = bool(self._stops)
         if self._looking:
             self._loop.after(_LOOK, self._look)
         else:
             self.on_done()
 
-    def _signal(self, stop: _Stop, processes: dict[int, Process], number: signal.Signals) -> None:
+    def _signal(self, stop: _Stop, processes: dict[int, Process], number: int) -> None:
         """Send `number` to the whole tree, and to what it made meanwhile."""
         signalled: set[Process] = set()
         for _ in range(10):  # a tree that forks faster than that is met again at the next look
@@ -97,12 +105,32 @@ class Stopping:
             processes = snapshot()
 
 
-def _signal_one(process: Process, number: signal.Signals) -> None:
-    if send(process, number) and number is signal.SIGTERM:
-        # A stopped process takes TERM only when it goes on.
+def _kill_group(stop: _Stop) -> None:
+    if stop.attempt.group is not None:
+        stop.attempt.group.kill()
+
+
+def _signal_one(process: Process, number: int) -> None:
+    if send(process, number) and number not in (signal.SIGKILL, signal.SIGSTOP):
+        # A stopped process takes a signal only when it goes on.
         send(process, signal.SIGCONT)
 
 
 def _tree(stop: _Stop, processes: dict[int, Process]) -> set[Process]:
-    root = stop.attempt.pid if stop.attempt.running else None
-    return members(processes, root=root, session=stop.attempt.pid, known=stop.known)
+    attempt = stop.attempt
+    known = set(stop.known)
+    if attempt.group is not None:
+        known |= {processes[pid] for pid in attempt.group.pids() if pid in processes}
+    if attempt.mark is not None:
+        known |= bearers(processes, attempt.mark)
+    return members(processes, root=_root(attempt, processes), session=attempt.pid, known=known)
+
+
+def _root(attempt: Attempt, processes: dict[int, Process]) -> int | None:
+    """Return the pid of the main process of `attempt`, None if it may be somebody else's.
+
+    A child's stays its own until we have waited for it; a survivor's does not.
+    """
+    found = processes.get(attempt.pid)
+    survived = attempt.ticks is None or (found is not None and found.started == attempt.ticks)
+    return attempt.pid if attempt.running and survived else None

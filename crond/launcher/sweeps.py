@@ -153,4 +153,5 @@ def _limits(limits: Limits, arguments: dict[str, str]) -> Limits:
                 wanted[name] = -1
             if not 0 <= wanted[name] < 2**53:
                 raise NotNow("bad_request", f"{name} must be a number from 0 on, not {arguments[name]!a}")
-    return replace(limits, **wanted)
+    # Who asks for a limit this once means it for all jobs.
+    return replace(limits, firm=tuple(wanted), **wanted)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from crond.model.crontab import BAD_DELAY, Problem, parse_crontab
 from crond.model.entry import Entry
+from crond.model.host import Host
 from crond.model.messages import TableText
 
 
 class Tables:
     """Entries by table version and number."""
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, dialect: str, host: Host) -> None:
         self._dialect = dialect
+        self._host = host
         self._entries: dict[int, tuple[Entry, ...]] = {}
         self._users: dict[int, frozenset[str]] = {}
 
@@ -43,6 +45,7 @@ class Tables:
             dialect=self._dialect,
             extensions=True,
             seed=table.seed,
+            host=self._host,
         )
         self._entries[table.version] = parsed.entries
         names = {entry.user for entry in parsed.entries}

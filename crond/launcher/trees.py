@@ -1,13 +1,15 @@
 """Process trees: which processes belong to an attempt, and signals that hit no others.
 
-Owns the walk through /proc and the identity of a process (pid and start time; a pid alone may be
-somebody else's by now). Decides nothing about when to signal. Called by stopping.
+Owns the walk through /proc, the identity of a process (pid and start time; a pid alone may be somebody
+else's by now), and the mark that an attempt's processes bear where they have no cgroup. Decides nothing
+about when to signal. Called by stopping; starting marks.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +50,34 @@ def look_at(pid: int) -> Process | None:
     return Process(pid=pid, started=int(fields[19]), parent=int(fields[1]), session=int(fields[3]))
 
 
+def new_mark() -> tuple[int, int, int] | None:
+    """Return a limit for a process that limits nothing, and by which its descendants are known: they inherit
+    it, and nobody but root gets rid of it. None where there is one already, as whoever started us wished.
+    """
+    if resource.getrlimit(resource.RLIMIT_RTTIME) != (resource.RLIM_INFINITY, resource.RLIM_INFINITY):
+        return None
+    # Microseconds of real-time scheduling without a pause: a hundred thousand years.
+    mark = 2**62 + int.from_bytes(os.urandom(7), "big")
+    return resource.RLIMIT_RTTIME, mark, mark
+
+
+def bearers(processes: Mapping[int, Process], mark: tuple[int, int, int]) -> set[Process]:
+    """Return those of `processes` that bear `mark` and have lost their parent: what it had made is below."""
+    # An orphan is ours; where the kernel knows no such adoption, it is that of the first process.
+    orphans = (process for process in processes.values() if process.parent in (os.getpid(), 1))
+    return {process for process in orphans if _mark_of(process.pid) == mark[2]}
+
+
+def _mark_of(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/limits", "rb", buffering=0) as file:
+            text = file.read(4096)
+    except OSError:
+        return None
+    words = text.partition(b"Max realtime timeout")[2].split(None, 2)
+    return int(words[1]) if len(words) == 3 and words[1].isdigit() else None
+
+
 def members(
     processes: Mapping[int, Process], *, root: int | None, session: int, known: Iterable[Process]
 ) -> set[Process]:
@@ -74,7 +104,7 @@ def members(
     return found
 
 
-def send(process: Process, number: signal.Signals) -> bool:
+def send(process: Process, number: int) -> bool:
     """Send signal `number` to `process`; False if it is no longer there."""
     try:
         handle = os.pidfd_open(process.pid)

@@ -1,7 +1,7 @@
 """Dropping the middle of outputs that grew too large, while their jobs write: a program of its own.
 
 Dropping blocks waits for a write(2) that is under way, which may take seconds, so the launcher has it done
-here. It is told files on its standard input, holds each to the limit for as long as anybody writes to it,
+here. It is told files on its standard input, holds each to its limit for as long as anybody writes to it,
 and ends once nobody does and the launcher is gone. Started by bounding; `trim` also serves pruning.
 """
 
@@ -105,14 +105,15 @@ def is_written(path: str) -> bool:
 
 
 class Trimmer:
-    """The files that are held to `limit` bytes, and when each is to be looked at next (monotonic)."""
+    """Files that are held to a limit each, in bytes, and when each is to be looked at next (monotonic)."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
+        self._limits: dict[str, int] = {}
         self._due: dict[str, float] = {}
         self._sizes: dict[str, tuple[float, int]] = {}
 
-    def add(self, path: str) -> None:
+    def add(self, path: str, limit: int) -> None:
+        self._limits[path] = limit
         self._due.setdefault(path, 0.0)
 
     def __len__(self) -> int:
@@ -127,11 +128,11 @@ class Trimmer:
         for path in [path for path, due in self._due.items() if due <= now]:
             # Before the trimming: a writer that ends after it has written no more than we see.
             written = is_written(path)
-            trim(path, self._limit)
+            trim(path, self._limits[path])
             if written:
                 self._due[path] = now + self._until_next(path, now)
             else:
-                del self._due[path]
+                del self._due[path], self._limits[path]
                 self._sizes.pop(path, None)
 
     def _until_next(self, path: str, now: float) -> float:
@@ -146,15 +147,18 @@ class Trimmer:
             return _SHORTEST
         at, before = known
         pace = max(1.0, (size - before) / max(now - at, 0.001))
-        return min(_LONGEST, max(_SHORTEST, self._limit / pace))
+        return min(_LONGEST, max(_SHORTEST, self._limits[path] / pace))
 
 
-def main(limit: str) -> int:
-    """Trim the files that standard input names, a NUL after each, until its end; then until nobody writes."""
+def main() -> int:
+    """Trim the files that standard input names, until its end; then until nobody writes.
+
+    Each is told as its limit, a blank, its path and a NUL.
+    """
     name_process("crond-outputs")
     for number in (signal.SIGIO, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    trimmer = Trimmer(int(limit))
+    trimmer = Trimmer()
     unfinished = b""
     heard = True
     while heard or len(trimmer):
@@ -164,7 +168,8 @@ def main(limit: str) -> int:
             heard = bool(data)
             *lines, unfinished = (unfinished + data).split(b"\0")
             for line in lines:
-                trimmer.add(os.fsdecode(line))
+                limit, _, path = line.partition(b" ")
+                trimmer.add(os.fsdecode(path), int(limit))
         with contextlib.suppress(OSError):
             trimmer.look(time.monotonic())
     return 0

@@ -15,9 +15,11 @@ from functools import lru_cache
 from crond.model.keys import KEYS, Key, Place, keys_for
 from crond.model.policy import Said
 from crond.model.problem import Problem, Report, did_you_mean
-from crond.model.values import YES_NO, BadValue, Rules
+from crond.model.values import NUMBER, YES_NO, BadValue, Rules, is_name
 
-_MARKERS = ("#Ansible: ", "# Puppet Name: ", "# SALT_CRON_IDENTIFIER:")
+#: Settings may stand between this marker and its line.
+PUPPET = "# Puppet Name: "
+_MARKERS = ("#Ansible: ", PUPPET, "# SALT_CRON_IDENTIFIER:")
 _ALONE = ("defaults", "pool", "job")
 _BLANKS = re.compile(r"[ \t\r]*")
 #: As a POSIX shell: a word is plain characters, quoted parts and escaped characters, next to each other.
@@ -114,6 +116,23 @@ def read_words(words: Iterable[Word], place: Place, rules: Rules, report: Report
         else:
             _read_key(key, word, text if mark else None, layer, rules, report)
     return layer
+
+
+def read_pools(words: Iterable[Word], rules: Rules, report: Report) -> dict[str, int]:
+    """Return the pools that `words` declare, sizes by name, and report what is none."""
+    pools: dict[str, int] = {}
+    for word in words:
+        name, _, slots = word.text.partition("=")
+        try:
+            size = NUMBER.read(slots, rules)
+        except BadValue:
+            size = None
+        if is_name(name) and isinstance(size, int):
+            pools[name] = size
+        else:
+            text = f"bad pool {word.text[:64]!r}"
+            report(_error(word.line, word.column, text, f"NAME=SLOTS: {NUMBER.words}"))
+    return pools
 
 
 def _read_key(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from crond.model.messages import (
+    COMMAND_LIMIT,
     DATA_LIMIT,
     DATA_MOST,
     PARTS,
@@ -30,13 +31,16 @@ from crond.model.messages import (
     Heartbeat,
     Hello,
     Install,
+    ListAt,
     ListVersions,
     Mail,
     Message,
     NotStarted,
     Pairs,
     Piece,
+    PutAt,
     Remove,
+    RemoveAt,
     Restore,
     Retire,
     Start,
@@ -141,6 +145,9 @@ _path = _text(4096)
 _name = _text(256)
 _reason = _text(32, allowed=REFUSALS.__contains__)
 _version = _whole(1, 10**9)
+_defaults = _pairs(256, 4096)
+_pools = _pairs(1024, 16)
+_data = _pairs(DATA_MOST, DATA_LIMIT)
 
 _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "start": (
@@ -161,7 +168,10 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "retire": (Retire, (_count, _index)),
     "ack": (Ack, (_count,)),
     "heartbeat": (Heartbeat, ()),
-    "hello": (Hello, (_count, _token, _name, _truth, _count, _text(16), _seconds, _pairs(64, 4096), _pairs(1024, 16))),
+    "hello": (
+        Hello,
+        (_count, _token, _name, _truth, _count, _text(16), _seconds, _pairs(64, 4096), _pairs(1024, 16)),
+    ),
     "table": (TableText, (_count, _path, _name, _uid, _truth, _truth, _count, _octets)),
     "table-gone": (TableGone, (_path,)),
     "table-refused": (TableRefused, (_path, _name, _uid, _text(512))),
@@ -171,7 +181,19 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "not-started": (NotStarted, (_count, _key, _seconds, _reason, _text(2048))),
     "exited": (
         Exited,
-        (_count, _key, _seconds, _whole(0, 0xFFFF), _seconds, _seconds, _count, _size, _count, _count, _pairs(DATA_MOST, DATA_LIMIT)),
+        (
+            _count,
+            _key,
+            _seconds,
+            _whole(0, 0xFFFF),
+            _seconds,
+            _seconds,
+            _count,
+            _size,
+            _count,
+            _count,
+            _pairs(DATA_MOST, DATA_LIMIT),
+        ),
     ),
     "vanished": (Vanished, (_count, _key, _seconds)),
     "ask": (Ask, (_text(32), _pairs(32, 4096))),
@@ -183,6 +205,9 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "versions": (ListVersions, (_name,)),
     "edit-ended": (EditEnded, (_name,)),
     "cluster-host": (ClusterHost, (_name,)),
+    "put-at": (PutAt, (_name, _seconds, _path, _whole(0, 0o777), _whole(1, COMMAND_LIMIT))),
+    "remove-at": (RemoveAt, (_name, _token)),
+    "list-at": (ListAt, (_name,)),
     "piece": (Piece, (_piece,)),
 }
 _NAMES = {shape: kind for kind, (shape, _) in _KINDS.items()}

@@ -20,6 +20,10 @@ class Dependency:
     want: str = "success"
     exit_code: int | None = None
 
+    def want_words(self) -> str:
+        """Return what counts as success as it is written after the name; "" for success itself."""
+        return {"success": "", "exit": f"exit={self.exit_code}"}.get(self.want, self.want)
+
     def words(self) -> str:
         """Return it in words."""
         if self.want == "exit":

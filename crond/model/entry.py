@@ -48,6 +48,11 @@ class Entry:
     single_instance: bool = False  #: OpenBSD's `-s`: left out while a run before it is alive
 
     @property
+    def zone(self) -> str | None:
+        """The zone that its times are written in: `timezone=`, else CRON_TZ; None: the daemon's."""
+        return self.policy.timezone or self.timezone
+
+    @property
     def command(self) -> str:
         """What the shell is given: the text before the first unescaped `%`."""
         return split_percent(self.raw, self.dialect)[0]

@@ -65,7 +65,8 @@ class BackfillRequested:
 class RerunRequested:
     """Somebody (uid `by`) wants the finished `run` to run again.
 
-    `downstream`: and so the runs that it was an answer for; `failed`: of those, the ones that did not succeed.
+    `downstream`: and so the runs that it was an answer for; `failed`: of those, the ones that did not
+    succeed.
     """
 
     run: str

@@ -71,7 +71,7 @@ class Key:
     says: str
     needs: str = ""
     places: tuple[Place, ...] = ("entry", "defaults", "job")
-    acts: bool = False
+    acts: bool = True
 
     def sentence(self, value: object) -> str:
         """Return what `value` means, for a person."""
@@ -93,7 +93,7 @@ SECTIONS = (
         Key("name", NAME, "", "What the job is called, in commands, in the history and by jobs that depend on"
             " it. Its runs belong together under this name, wherever the line moves. Without it, a"
             " configuration manager's marker or the command names the job.", "It is called {}.",
-            places=("entry",), acts=True),
+            places=("entry",)),
         Key("description", TEXT, "", "What the job is for.", "It is for: {}."),
         Key("owner", TEXT, "", "Who looks after it. Who may see and touch it is not changed by this.",
             "It is looked after by {}."),
@@ -102,7 +102,7 @@ SECTIONS = (
     Section("When", (
         Key("schedule", SCHEDULE, "", "Replaces the time of the line, which other crons go on using: `@after`"
             " (when the jobs in `depends_on` have ended), `@every 15s`, `@at 2026-11-29T07:00` or cron's"
-            " fields.", "Its time is {}, not that of its line.", places=_OWN, acts=True),
+            " fields.", "Its time is {}, not that of its line.", places=_OWN),
         Key("timezone", ZONE, "",
             "The zone of its times, with cron's care for daylight saving applied in it.",
             "Its times are those of {}."),
@@ -127,6 +127,8 @@ SECTIONS = (
             " `alice/backup`.", "It waits for {}.", places=_OWN),
         Key("trigger_rule", one_of(*TRIGGER_RULES), "all_success", "Which ends of its parents let it start.",
             "It starts by the rule {}.", needs="depends_on"),
+        Key("pipeline", NAME, "", "The pipeline that it belongs to: jobs that people look at together.",
+            "It belongs to the pipeline {}."),
         Key("depends_timeout", PERIOD, "1d",
             "How long it waits for its parents; then one that has not ended counts as failed.",
             "It waits for its parents at most {}.", needs="depends_on"),
@@ -154,14 +156,15 @@ SECTIONS = (
             "Each delay is {} times the one before.", needs="retries"),
         Key("retry_max_delay", DURATION, "1h", "What the delay grows to at most.",
             "No delay is longer than {}.", needs="retries"),
-        Key("retry_jitter", DURATION, "0", "A random time of up to this much is added to each delay.",
-            "Each delay is up to {} longer.", needs="retries"),
+        Key("retry_jitter", DURATION, "0", "Up to this much is added to each delay: a time that stays the"
+            " same for one job, instant and attempt.", "Each delay is up to {} longer.", needs="retries"),
         Key("retry_on", RETRY_ON, "exit,timeout,signal", "What is tried again: words, and exit statuses."
             " `lost` (nobody knows how it ended) only when it is named.", "It is tried again after: {}.",
             needs="retries"),
         Key("timeout", PERIOD, "", "How long an attempt may run. Then all of its processes get `stop_signal`"
             " and, after `kill_timeout`, KILL.", "An attempt that runs for {} is stopped."),
-        Key("kill_timeout", DURATION, "10s", "How long a job that is stopped has to end by itself.",
+        Key("kill_timeout", DURATION, "", "How long a job that is stopped has to end by itself; without it,"
+            " what the host's settings say.",
             "When stopped it has {} to end."),
         Key("stop_signal", SIGNAL, "TERM", "The signal that stops it.", "It is stopped with {}."),
         Key("success_codes", CODES, "0", "The whole list of exit statuses that are a success.",
@@ -186,32 +189,35 @@ SECTIONS = (
     )),
     Section("Who hears of it", (
         Key("on_failure", TARGETS, "", "Who is told when a run has failed for good, after its retries.",
-            "A failure is told to {}."),
-        Key("on_retry", TARGETS, "", "Who is told when it will be tried again.", "A retry is told to {}."),
-        Key("on_success", TARGETS, "", "Who is told of each success.", "A success is told to {}."),
+            "A failure is told to {}.", acts=False),
+        Key("on_retry", TARGETS, "", "Who is told when it will be tried again.",
+            "A retry is told to {}.", acts=False),
+        Key("on_success", TARGETS, "", "Who is told of each success.",
+            "A success is told to {}.", acts=False),
         Key("on_recovery", TARGETS, "",
             "Who is told of the first success after a failure; those of `on_failure` are told anyway.",
-            "A recovery is told to {}."),
-        Key("on_skip", TARGETS, "", "Who is told when a run is skipped.", "A skipped run is told to {}."),
+            "A recovery is told to {}.", acts=False),
+        Key("on_skip", TARGETS, "", "Who is told when a run is skipped.",
+            "A skipped run is told to {}.", acts=False),
         Key("on_late", TARGETS, "", "Who is told when a promise is broken (the next three keys).",
-            "Lateness is told to {}."),
+            "Lateness is told to {}.", acts=False),
         Key("late_after", PERIOD, "", "Promises that it has started so soon after its instant.",
-            "It is late if it has not started after {}."),
+            "It is late if it has not started after {}.", acts=False),
         Key("warn_runtime", PERIOD, "", "Promises that it has ended after this time.",
-            "It is late if it runs longer than {}."),
+            "It is late if it runs longer than {}.", acts=False),
         Key("max_time_since_success", PERIOD, "",
             "Promises that its last success is not longer ago than this.",
-            "It is late if its last success is longer ago than {}."),
+            "It is late if its last success is longer ago than {}.", acts=False),
         Key("alert_after", NUMBER, "1", "Only this many failures in a row are told of.",
-            "It is told of after this many failures in a row: {}."),
+            "It is told of after this many failures in a row: {}.", acts=False),
         Key("alert_cooldown", DURATION, "0", "At most one message in this time; a digest follows.",
-            "There is at most one message in {}."),
+            "There is at most one message in {}.", acts=False),
         Key("mail", one_of("cron", "failure", "always", "never"), "cron",
             "When its output is mailed to `MAILTO`: `cron` is whenever there is some.",
-            "Its output is mailed: {}."),
+            "Its output is mailed: {}.", acts=False),
         Key("ping", PINGS, "",
             "A URL in the manner of healthchecks: it is told of each start and of each end.",
-            "Starts and ends are told to {}.", places=_OWN),
+            "Starts and ends are told to {}.", places=_OWN, acts=False),
     )),
     Section("Where and with what", (
         Key("env_file", PATH, "", "A file of `NAME=VALUE` lines for its environment.",

@@ -39,6 +39,7 @@ class Policy:
 
     depends_on: tuple[Dependency, ...] = ()
     trigger_rule: str = "all_success"
+    pipeline: str | None = None
     depends_timeout: int = 86400
     depends_on_past: bool = False
     wait_for: str | None = None
@@ -54,7 +55,7 @@ class Policy:
     retry_jitter: int = 0
     retry_on: tuple[str | int, ...] = ("exit", "timeout", "signal")
     timeout: int | None = None
-    kill_timeout: int = 10
+    kill_timeout: int | None = None
     stop_signal: str = "TERM"
     success_codes: tuple[int, ...] = (0,)
     skip_codes: tuple[int, ...] = ()

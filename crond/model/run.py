@@ -74,18 +74,19 @@ class Trigger(StrEnum):
 
     SCHEDULE = "schedule"
     REBOOT = "reboot"
+    CATCHUP = "catchup"  #: it was due while it could not be served, and is made up
     MANUAL = "manual"
     BACKFILL = "backfill"
 
 
-#: Out of FINISHED leads only a wish to run again (`Run.revive`).
+#: Out of FINISHED leads only somebody's wish to run again (`Run.revive`).
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.DUE: frozenset((State.WAITING, State.STARTING, State.FINISHED)),
     State.WAITING: frozenset((State.WAITING, State.STARTING, State.FINISHED)),
     State.STARTING: frozenset((State.RUNNING, State.STOPPING, State.FINISHED)),
-    State.RUNNING: frozenset((State.WAITING, State.STARTING, State.STOPPING, State.FINISHED)),
+    State.RUNNING: frozenset((State.WAITING, State.STOPPING, State.FINISHED)),
     State.STOPPING: frozenset((State.WAITING, State.FINISHED)),
-    State.FINISHED: frozenset((State.DUE,)),
+    State.FINISHED: frozenset((State.WAITING,)),
 }
 
 
@@ -97,13 +98,16 @@ class IllegalTransition(RuntimeError):
 class Attempt:
     """One process start inside a run.
 
-    `number` counts starts of the command from 1; 0 is the run's `condition`, and -1, -2 ... are the tries of
-    its `wait_for`, of which a run keeps the latest. Times are epoch seconds; `max_rss` is KiB, `output_size`
-    bytes; `blocks_in` and `blocks_out`, what it read from and wrote to disks, are blocks of 512 bytes. `data`
-    is what it left for the jobs that depend on it. `outcome` is how it ended, None while it has not.
+    `part` says which of the entry's commands it is, as a Start names it. `number` counts starts of the
+    command from 1; the run's `condition` is 0, and -1, -2 ... are the tries of its `wait_for`, of which a run
+    keeps the latest, and conditions that are asked again because the run is run again. Times are epoch
+    seconds; `max_rss` is KiB, `output_size` bytes; `blocks_in` and `blocks_out`, what it read from and wrote
+    to disks, are blocks of 512 bytes. `data` is what it left for the jobs that depend on it. `outcome` is how
+    it ended, None while it has not.
     """
 
     number: int
+    part: str = "command"
     pid: int | None = None
     started_at: float | None = None
     ended_at: float | None = None
@@ -117,11 +121,6 @@ class Attempt:
     blocks_out: int = 0
     outcome: Outcome | None = None
     data: Pairs = ()
-
-    @property
-    def part(self) -> str:
-        """Which of the entry's commands it is, as a Start names it."""
-        return "command" if self.number > 0 else "condition" if self.number == 0 else "wait_for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +188,21 @@ class Run:
     @property
     def starts(self) -> int:
         """How many times its command was to start."""
-        return max(0, self.attempts[-1].number) if self.attempts else 0
+        return max((one.number for one in self.attempts if one.number > 0), default=0)
+
+    @property
+    def is_active(self) -> bool:
+        """True from its first start until its end: what counts for `concurrency`. Waits before that do
+        not.
+        """
+        if self.state is State.WAITING:
+            return self.starts > self.spent
+        return self.state in (State.STARTING, State.RUNNING, State.STOPPING)
+
+    @property
+    def is_scheduled(self) -> bool:
+        """True for what a table made due, which may answer for those who depend on it."""
+        return self.trigger in (Trigger.SCHEDULE, Trigger.REBOOT, Trigger.CATCHUP)
 
     def to(self, state: State, **changes: Any) -> Run:
         """Return this run in `state`, with `changes` of its other fields. Raises IllegalTransition."""
@@ -199,22 +212,47 @@ class Run:
 
     def finish(self, outcome: Outcome, *, at: float, reason: str = "", **changes: Any) -> Run:
         """Return this run FINISHED with `outcome`, with `changes` of its other fields."""
-        ended = {"waits": None, "since": None, "until": None, "slots": (), **changes}
+        ended: dict[str, Any] = {"waits": None, "since": None, "until": None, "slots": (), **changes}
         return self.to(State.FINISHED, outcome=outcome, reason=reason, ended_at=at, **ended)
 
-    def revive(self, *, by: int, **changes: Any) -> Run:
-        """Return this run, which is FINISHED, as DUE again because `by` asked for it. Attempts go on
-        counting.
+    def revive(self, *, at: float, by: int, parents: tuple[Parent, ...] = ()) -> Run:
+        """Return this run, which is FINISHED, as it waits again because `by` asked for it at `at`. Attempts
+        go on counting; `parents` are those that it has to wait for. Raises IllegalTransition.
         """
-        again = {"want": Want.RUN, "outcome": None, "reason": "", "ended_at": None, "parents": ()}
-        return self.to(State.DUE, by=by, spent=self.starts, **again, **changes)
+        if self.state is not State.FINISHED:
+            raise IllegalTransition(f"run {self.id} of {self.job} has not ended, and is to run again")
+        return self.to(
+            State.WAITING,
+            waits=Wait.DEPENDENCIES,
+            since=at,
+            want=Want.RUN,
+            outcome=None,
+            reason="",
+            ended_at=None,
+            by=by,
+            parents=parents,
+            spent=self.starts,
+        )
 
     def with_attempt(self, attempt: Attempt) -> tuple[Attempt, ...]:
         """Return the attempts with `attempt` in the place of its number, or at the end. One of `wait_for`
         takes the place of the one before.
         """
-        kept = (one for one in self.attempts if one.number != attempt.number and not 0 > attempt.number > one.number)
+        kept = (
+            one
+            for one in self.attempts
+            if one.number != attempt.number and not (one.part == attempt.part == "wait_for")
+        )
         return (*kept, attempt)
+
+    def next_number(self, part: str) -> int:
+        """Return the number of the next attempt at `part`: a key of an attempt is never used again."""
+        numbers = [one.number for one in self.attempts]
+        if part == "command":
+            return self.starts + 1
+        if part == "condition" and 0 not in numbers:
+            return 0
+        return min(0, *numbers) - 1 if numbers else -1
 
     def values(self) -> dict[str, Any]:
         """Return plain values, of which `run_of` makes the run again."""
@@ -232,6 +270,8 @@ class Run:
 
 def _attempt_values(attempt: Attempt) -> dict[str, Any]:
     values = {name: getattr(attempt, name) for name in _ATTEMPT}
+    if attempt.part != "command":
+        values["part"] = attempt.part
     if attempt.outcome is not None:
         values["outcome"] = attempt.outcome
     if attempt.data:
@@ -240,7 +280,7 @@ def _attempt_values(attempt: Attempt) -> dict[str, Any]:
 
 
 _PARENT = tuple(field.name for field in fields(Parent))
-_ATTEMPT = tuple(field.name for field in fields(Attempt) if field.name not in ("outcome", "data"))
+_ATTEMPT = tuple(field.name for field in fields(Attempt) if field.name not in ("part", "outcome", "data"))
 _LATER = ("waits", "since", "until", "pool", "slots", "environment", "follows", "spent")
 _ALWAYS = tuple(field.name for field in fields(Run) if field.name not in (*_LATER, "parents"))
 _SOMETIMES = tuple((field.name, field.default) for field in fields(Run) if field.name in _LATER)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from crond.model.annotations import Annotation, BadAnnotation, Word, read_words, words_of
+from crond.model.annotations import Annotation, BadAnnotation, Word, read_pools, read_words, words_of
 from crond.model.entry import Entry
+from crond.model.host import Host
 from crond.model.policy import PLAIN, Layer, Policy, policy_of
 from crond.model.problem import Problem, Report, did_you_mean
 from crond.model.relations import Member, check_relations
-from crond.model.values import NUMBER, BadValue, Rules, is_name
+from crond.model.values import Rules
 
 #: A user's crontab may be of any size, and nobody else shall wait until millions of its words are read. An
 #: item of a list is a word, and so are so many letters.
@@ -44,16 +45,17 @@ class _JobForm:
 class Scope:
     """Everything but the entries themselves; see the module."""
 
-    def __init__(self, rules: Rules, host: Layer, report: Report) -> None:
+    def __init__(self, rules: Rules, host: Host, report: Report) -> None:
         self.pools: dict[str, int] = {}
+        self._host_pools = host.pools
         self._rules = rules
         self._report_to = report
         self._words = _WORDS
         self._gave_up = False
         self._errors = _ERRORS
-        self._inherited: Layer = host
+        self._inherited: Layer = host.defaults
         #: That of every entry without annotations of its own: one value for all of them.
-        self.policy = policy_of(host) if host else PLAIN
+        self.policy = policy_of(host.defaults) if host.defaults else PLAIN
         self._blocks: dict[int, _Block] = {}
         self._jobs: dict[str, _JobForm] = {}
 
@@ -75,18 +77,7 @@ class Scope:
     def _declare_pools(self, form: Word, words: list[Word]) -> None:
         if not words:
             self._refuse(form, "a pool needs a name and a size", "for example: #: pool gpu=1")
-        for word in words:
-            name, _, slots = word.text.partition("=")
-            try:
-                size = NUMBER.read(slots, self._rules)
-            except BadValue:
-                size = None
-            if not is_name(name) or not isinstance(size, int):
-                self._refuse(word, f"bad pool {word.text[:64]!r}", f"NAME=SLOTS: {NUMBER.words}")
-                continue
-            self.pools[name] = size
-            message = f"pool {name!r} is not acted upon by this version"
-            self._report(Problem(word.line, word.column, "warning", message, code="annotation-inert"))
+        self.pools.update(read_pools(words, self._rules, self._report))
 
     def _declare_job(self, form: Word, words: list[Word]) -> None:
         if not words or "=" in words[0].text:
@@ -155,7 +146,8 @@ class Scope:
                 self._report(
                     Problem(form.word.line, form.word.column, "warning", text, hint, "annotation-lost")
                 )
-        check_relations(list(self._members(entries)), self.pools, self._report)
+        pools = {**self._host_pools, **self.pools}
+        check_relations(list(self._members(entries)), pools, self._report)
 
     def _apply(self, member: Member, layer: Layer, entries: list[Entry]) -> None:
         block = self._blocks[member.number]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from crond.model.run import Outcome
+from crond.model.policy import Policy
+from crond.model.run import Outcome, Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,22 @@ def exit_of(status: int) -> Exit:
     return Exit(os.WEXITSTATUS(status))
 
 
-def judge(ended: Exit, *, stopping: bool) -> Outcome:
-    """Return what an exit means for its run; `stopping`: we were asked to end it."""
-    if stopping:
-        return Outcome.STOPPED
-    return Outcome.SUCCESS if ended.code == 0 else Outcome.FAILED
+def judge(ended: Exit, policy: Policy, *, want: Want, wrote: bool) -> Outcome:
+    """Return what an exit means for its attempt: `want` is what was asked of its run, `wrote` whether it left
+    any output.
+    """
+    asked = _ASKED.get(want)
+    if asked is not None:
+        return asked
+    if ended.code in policy.success_codes:
+        return Outcome.FAILED if policy.fail_on_output and wrote else Outcome.SUCCESS
+    return Outcome.SKIPPED if ended.code in policy.skip_codes else Outcome.FAILED
+
+
+_ASKED = {
+    Want.STOP: Outcome.STOPPED,
+    Want.REPLACE: Outcome.STOPPED,
+    Want.TIME_OUT: Outcome.TIMED_OUT,
+    Want.SUCCEED: Outcome.SUCCESS,
+    Want.FAIL: Outcome.FAILED,
+}

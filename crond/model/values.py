@@ -59,6 +59,7 @@ class Form:
     read: Callable[[str, Rules], Hashable]
     said: Callable[[Any], str] = str
     many: bool = False  #: a tuple; a key that is said again adds to it
+    apart: bool = False  #: with `many`: commas belong to the values
     secret: bool = False  #: never shown in a message
 
 
@@ -121,9 +122,10 @@ def several(words: str, item: Form, *, apart: bool = False) -> Form:
             raise BadValue(f"more than {_ITEMS} of them")
         return tuple(item.read(one, rules) for one in texts)
 
-    return Form(
-        words, read, lambda values: joined([item.said(v) for v in values]), many=True, secret=item.secret
-    )
+    def said(values: tuple[Any, ...]) -> str:
+        return joined([item.said(value) for value in values])
+
+    return Form(words, read, said, many=True, apart=apart, secret=item.secret)
 
 
 def either(*forms: Form) -> Form:
@@ -281,8 +283,8 @@ PATH = Form("a path", _text)
 NAMES = several("names, separated by commas", NAME)
 VARIABLES = several("names of variables, separated by commas", has_form("a variable", _VARIABLE))
 DAYS_OFF = several(
-    "files of dates (with a / in their path) or countries (KR, DE-BY), separated by commas",
-    either(has_form("a path", re.compile(r"[^\0]*/[^\0]*")), has_form("a country", _COUNTRY)),
+    "files of dates (/etc/holidays) or countries (KR, DE-BY), separated by commas",
+    either(has_form("a path", re.compile(r"/[^\0]+")), has_form("a country", _COUNTRY)),
 )
 TARGETS = several(
     "a URL, a mail address or a tag; for several the key is repeated",

@@ -19,7 +19,8 @@ class SystemClock:
     """The clocks of this machine."""
 
     def read(self) -> Reading:
-        return Reading(time.time(), time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME))
+        load = os.getloadavg()[0]
+        return Reading(time.time(), time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME), load)
 
 
 class Waiter:

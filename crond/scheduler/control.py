@@ -19,12 +19,14 @@ from crond.core.engine import Engine
 from crond.core.preview import Preview
 from crond.link import Link, LinkClosed, briskly, peer_of
 from crond.model.actions import Action, Changed
-from crond.model.events import RunRequested, StopRequested
+from crond.model.events import Event
 from crond.model.frames import SMALL_FRAME
 from crond.model.job import Job
 from crond.model.messages import Answer, Ask, BadMessage
 from crond.model.run import Run, State
+from crond.scheduler import wishes
 from crond.scheduler.metrics import Metrics
+from crond.scheduler.refusal import Refusal
 from crond.scheduler.views import Views, shown
 
 _MOST_CLIENTS = 64
@@ -34,15 +36,6 @@ _CLIENTS_EACH = 16
 _PATIENCE = 5.0
 #: Bytes that may wait for a client that does not read.
 _BACKLOG = 64 * 1024 * 1024
-
-
-class Refusal(Exception):
-    """A request that cannot be met; `code` is one of the words that clients know."""
-
-    def __init__(self, code: str, text: str, candidates: list[str] | None = None) -> None:
-        super().__init__(text)
-        self.code = code
-        self.candidates = candidates or []
 
 
 @dataclass(slots=True)
@@ -63,7 +56,7 @@ class Control:
         engine: Engine,
         *,
         preview: Callable[[Reading], Preview],
-        act: Callable[[Reading, RunRequested | StopRequested], list[Action]],
+        act: Callable[[Reading, Event], list[Action]],
     ) -> None:
         listening.setblocking(False)
         self._listening = listening
@@ -178,14 +171,42 @@ class Control:
             return {"runs": [shown(run) for run in self._runs(views, arguments)[: _count(arguments)]]}
         if verb == "stop":
             return self._stop(client, views, arguments, reading)
+        if verb in wishes.OF_JOBS:
+            job = self._job(views, arguments.get("job", ""))
+            return self._carry_out(wishes.OF_JOBS[verb](job, arguments, client.uid, reading), reading)
+        if verb in wishes.OF_RUNS:
+            run = self._runs(views, {"run": arguments.get("run", "")})[0]
+            return self._carry_out(wishes.OF_RUNS[verb](run, arguments, client.uid), reading)
+        if verb == "unsettled":
+            return views.unsettled()
+        if verb == "graph":
+            return views.graph([self._job(views, arguments["job"])] if "job" in arguments else [])
+        if verb == "standing":
+            return views.standing(
+                self._job(views, arguments.get("job", "")), wishes.moment(arguments, "instant")
+            )
+        if verb == "instants":
+            job = self._job(views, arguments.get("job", ""))
+            return views.instants(job, wishes.moment(arguments, "from"), wishes.moment(arguments, "to"))
         if verb == "metrics":
             return {"text": views.measured(self._metrics)}
         raise Refusal("bad_request", f"the scheduler knows no {verb!r}")
 
+    def _carry_out(self, event: Event, reading: Reading) -> dict[str, Any]:
+        """Let the engine take `event`; return the runs that it changed, as they are now."""
+        actions = self._act(reading, event)
+        changed = dict.fromkeys(action.run.id for action in actions if isinstance(action, Changed))
+        held = self._engine.memory.runs
+        return {"runs": [shown(held[run]) for run in changed if run in held]}
+
     def _run(self, client: _Client, views: Views, arguments: dict[str, str], reading: Reading) -> None:
         job = self._job(views, arguments.get("job", ""))
-        actions = self._act(reading, RunRequested(job.id, client.uid))
-        run = next(action.run for action in actions if isinstance(action, Changed))
+        actions = self._act(reading, wishes.run(job, arguments, client.uid))
+        first = next(
+            action.run for action in actions if isinstance(action, Changed) and action.run.job == job.id
+        )
+        # It may have ended in the same step.
+        run = self._engine.memory.runs.get(first.id, first)
         waits = arguments.get("wait") == "yes" and run.state is not State.FINISHED
         if waits:
             client.waits_for = run.id
@@ -197,7 +218,7 @@ class Control:
         runs = self._targets(views, arguments.get("target", ""))
         active = [run for run in runs if run.state is not State.FINISHED]
         for run in active:
-            self._act(reading, StopRequested(run.id, client.uid))
+            self._act(reading, wishes.stop(run, client.uid))
         held = self._engine.memory.runs
         return {"stopping": [shown(held[run.id]) for run in active]}
 

@@ -19,6 +19,7 @@ from crond.link import Link, LinkClosed
 from crond.model.actions import Action, Changed, Notice, Remember, Send
 from crond.model.crontab import parse_crontab
 from crond.model.events import Event, TableParsed, Woke
+from crond.model.host import NO_HOST, read_host
 from crond.model.messages import (
     PROTOCOL,
     Ack,
@@ -30,6 +31,7 @@ from crond.model.messages import (
     Started,
     TableRefused,
     TableText,
+    Vanished,
 )
 from crond.ports import Clock, Journal
 from crond.scheduler.clock import Waiter
@@ -68,6 +70,7 @@ class Loop:
         self._random_delay = random_delay
         self._beaten = float("-inf")  # monotonic
         self._dialect = "cronie"
+        self._host = NO_HOST
         self._numbered = 0
         self._heard = float("-inf")  # monotonic
         self._behind = False
@@ -162,6 +165,7 @@ class Loop:
             if message.protocol != PROTOCOL:
                 raise BadMessage(f"protocol {message.protocol}, where this scheduler speaks {PROTOCOL}")
             self._dialect = message.dialect
+            self._host = read_host(message.defaults, message.pools)
         elif isinstance(message, TableText):
             try:
                 return self._parsed(message)
@@ -169,7 +173,7 @@ class Loop:
                 log(f"{message.origin}: {type(error).__name__} while reading it: {error}")
                 reason = "an error of crond itself; it is in the log"
                 return TableRefused(message.origin, message.owner, message.uid, reason)
-        elif isinstance(message, (Started, NotStarted, Exited)):
+        elif isinstance(message, (Started, NotStarted, Exited, Vanished)):
             self._numbered = max(self._numbered, message.number)
         event: Event = message
         return event
@@ -183,6 +187,7 @@ class Loop:
             extensions=True,
             seed=message.seed,
             random_delay=self._random_delay,
+            host=self._host,
         )
         return TableParsed(message.version, message.origin, message.owner, message.uid, table)
 

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 from contextlib import suppress
+from datetime import date
 
 from crond.core.clockwork import Reading
 from crond.core.engine import Engine
@@ -38,7 +39,14 @@ def main(config: str) -> int:
         comm.write("crond-scheduler")
     zone = HostZone()
     journal = FileJournal(told["journal"], recorded=told.get("recorder", False))
-    engine = Engine(memory=_remembered(journal), zone=zone, zone_named=zone_named, rules=_days_of_rule)
+    engine = Engine(
+        memory=_remembered(journal),
+        zone=zone,
+        zone_named=zone_named,
+        rules=_days_of_rule,
+        days_off=_day_off,
+        host=os.uname().nodename,
+    )
     launcher = Link(
         socket.socket(fileno=_WIRE), expected=FACTS, receive_limit=LARGE_FRAME, backlog_limit=_BACKLOG
     )
@@ -87,3 +95,10 @@ def _days_of_rule(rule: str, year: int, month: int) -> frozenset[int]:
     from crond.calendars.rules import days_of_rule
 
     return days_of_rule(rule, year, month)
+
+
+def _day_off(source: str, day: date) -> str | None:
+    # Loaded with the first entry that needs it, too: holidays of countries are large.
+    from crond.calendars.daysoff import day_off
+
+    return day_off(source, day)

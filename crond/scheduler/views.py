@@ -14,12 +14,23 @@ from operator import itemgetter
 from typing import Any
 
 from crond.core.engine import Engine
+from crond.core.memory import Pause
 from crond.core.preview import Preview
 from crond.model.job import Job
-from crond.model.run import Outcome, Run, State
+from crond.model.run import Outcome, Run, State, Wait
 from crond.scheduler.metrics import Metrics
+from crond.scheduler.refusal import Refusal
 
-_FAILURES = (Outcome.FAILED, Outcome.COULD_NOT_START, Outcome.LOST)
+#: What people are shown as a failure: what somebody ended is none.
+_FAILURES = (
+    Outcome.FAILED,
+    Outcome.TIMED_OUT,
+    Outcome.COULD_NOT_START,
+    Outcome.UPSTREAM_FAILED,
+    Outcome.LOST,
+)
+#: Most instants that are told at once.
+_INSTANTS = 10_000
 _SHOWN = 10
 _PROBLEMS_TOLD = 1000
 #: The years 1970 to 9998: what every client can read in every zone.
@@ -78,6 +89,119 @@ class Views:
             ]
         }
 
+    def instants(self, job: Job, since: float | None, upto: float | None) -> dict[str, Any]:
+        """The instants at which `job` was due from `since` up to and including `upto` (now at the latest)."""
+        if since is None or upto is None:
+            raise Refusal("bad_request", "from and to are needed")
+        found: list[str] = []
+        for moment in self._preview.looking_from(since - 1).due_times(job):
+            if moment > min(upto, self._wall):
+                break
+            if len(found) == _INSTANTS:
+                raise Refusal("bad_request", f"more than {_INSTANTS} instants; take a shorter time")
+            if moment >= since and (not found or found[-1] != iso(moment)):
+                found.append(iso(moment))
+        return {"job": job.id, "instants": found}
+
+    def graph(self, jobs: list[Job]) -> dict[str, Any]:
+        """The jobs that hang together with `jobs` (with none: all that depend on any), and their arrows."""
+        graph = self._engine.roster.graph
+        mine = {job.id for job in self.jobs()}
+        wanted: set[str] = set()
+        for job in jobs:
+            wanted |= graph.pipeline_of(job.id)
+        if not jobs:
+            wanted = {*graph.parents, *graph.children}
+        shown_jobs = [job for job in self.jobs() if job.id in wanted]
+        return {
+            "jobs": [
+                {
+                    "job": job.id,
+                    "schedule": str(job.entry.schedule),
+                    "trigger_rule": job.entry.policy.trigger_rule,
+                    "held": self._engine.roster.held.get(job.id, ""),
+                    "paused": self._engine.memory.is_paused(job.id),
+                    "pipeline": graph.name_of(job.id, self._engine.jobs),
+                    "last": next((shown(run) for run in self._newest_runs(job)), None),
+                }
+                for job in shown_jobs
+            ],
+            "links": [
+                {"parent": link.parent, "child": job.id, "want": link.dependency.want_words()}
+                for job in shown_jobs
+                for link in graph.parents.get(job.id, ())
+                if link.parent in mine
+            ],
+        }
+
+    def _newest_runs(self, job: Job) -> list[Run]:
+        runs = self._engine.memory.runs_of(job.id)
+        return sorted(runs, key=lambda run: (run.instant, run.ordinal), reverse=True)
+
+    def unsettled(self) -> dict[str, Any]:
+        """The jobs of which something stands out that a line with another name would lose."""
+        memory, mine = self._engine.memory, {job.id for job in self.jobs()}
+        why = {job: "is paused" for job, pause in memory.pauses.items() if pause.ended is None}
+        why |= {run.job: "waits to be tried again" for run in memory.runs.values() if run.waits is Wait.RETRY}
+        return {"jobs": [{"job": job, "why": text} for job, text in why.items() if job in mine]}
+
+    def standing(self, job: Job, instant: float | None) -> dict[str, Any]:
+        """How `job` stands, and its run for `instant` (without it: the newest), with what that waits for."""
+        runs = [run for run in self._newest_runs(job) if instant is None or run.instant == instant]
+        due = [one for one in self._engine.memory.queue.dues_of(job.id) if instant in (None, one.instant)]
+        pause = self._engine.memory.pauses.get(job.id)
+        outage = self._engine.memory.outage
+        policy = job.entry.policy
+        return {
+            "job": job.id,
+            "held": self._engine.roster.held.get(job.id, ""),
+            "enabled": policy.enabled,
+            "within": instant is None or self._engine.is_within(job, instant),
+            "day_off": "" if instant is None else self._engine.day_off(job, instant),
+            "paused": None if pause is None else _pause(pause),
+            "outage": None if outage is None else {"from": iso(outage.began), "to": iso(outage.ended)},
+            "queued": len(due),
+            "runs": [self.detail(run) for run in runs[:_SHOWN]],
+        }
+
+    def detail(self, run: Run) -> dict[str, Any]:
+        """A run with everything about what it waits for."""
+        return {
+            **shown(run),
+            "parents": [
+                {
+                    "job": one.job,
+                    "run": one.run,
+                    "outcome": None if one.outcome is None else one.outcome.value,
+                    "reason": one.reason,
+                    "state": self._state_of(one.run),
+                }
+                for one in run.parents
+            ],
+            "others": [
+                shown(other)
+                for other in self._engine.memory.runs_of(run.job)
+                if other.id != run.id and other.is_active
+            ],
+            "pool": self._pool(run),
+        }
+
+    def _state_of(self, run: str) -> str:
+        held = self._engine.memory.runs.get(run)
+        return "" if held is None else held.state.value
+
+    def _pool(self, run: Run) -> dict[str, Any] | None:
+        if not run.pool:
+            return None
+        holders = [one for one in self._engine.memory.runs.values() if one.pool == run.pool and one.slots]
+        mine = {job.id for job in self.jobs()}
+        return {
+            "pool": run.pool.removeprefix("/"),
+            "slots": list(run.slots),
+            "size": self._engine.roster.size_of(run.pool),
+            "holders": [{"job": one.job, "slots": list(one.slots)} for one in holders if one.job in mine],
+        }
+
     def measured(self, metrics: Metrics) -> str:
         """Return the text of `metrics` as far as it is for this uid."""
         return metrics.text(
@@ -104,6 +228,10 @@ class Views:
             "command": _text(entry.raw),
             "user": entry.user or job.owner,
             "next": None if moment is None else iso(moment),
+            "held": self._engine.roster.held.get(job.id, ""),
+            "paused": _pause(self._engine.memory.pauses[job.id])
+            if self._engine.memory.is_paused(job.id)
+            else None,
             "running": [shown(run) for run in runs if run.state is not State.FINISHED],
             "last": next((shown(run) for run in runs if run.state is State.FINISHED), None),
             "problems": [one for line in lines for one in self._by_line.get((job.origin, line), ())],
@@ -143,13 +271,25 @@ class Views:
                 }
 
 
+def _pause(pause: Pause) -> dict[str, Any]:
+    return {
+        "since": iso(pause.began),
+        "until": _iso(pause.until),
+        "ended": _iso(pause.ended),
+        "by": pause.by,
+        "note": pause.note,
+    }
+
+
 def _is_no_error(problem: dict[str, Any]) -> bool:
     return bool(problem["severity"] != "error")
 
 
 def shown(run: Run) -> dict[str, Any]:
     """Return `run` as every program of ours shows it (docs/reference/json.md)."""
-    attempt = run.attempts[-1] if run.attempts else None
+    commands = [one for one in run.attempts if one.part == "command"]
+    # Where there is no start of the command, a condition or a sensor is all there is to show.
+    attempt = (commands or run.attempts or (None,))[-1]
     return {
         "id": run.id,
         "job": run.job,
@@ -165,8 +305,12 @@ def shown(run: Run) -> dict[str, Any]:
         "exit_code": attempt and attempt.exit_code,
         "signal": attempt and attempt.signal,
         "attempt": attempt and f"{run.id}.{attempt.number}",
-        "attempts": len(run.attempts),
+        "attempts": run.starts,
         "pid": attempt and attempt.pid,
+        "waits": None if run.waits is None else run.waits.value,
+        "until": _iso(run.until),
+        "pool": run.pool or None,
+        "follows": run.follows or None,
         "output_size": attempt and attempt.output_size,
     }
 

@@ -47,6 +47,10 @@ def clock_findings(scene: Scene) -> Iterator[Problem]:
     """Yield what changes of the clock do to the entries of `scene` in its year."""
     nights = _Nights(scene)
     for entry in scene.entries:
+        zone = entry.policy.timezone
+        if zone is not None and not scene.host.knows_zone(zone):
+            text = f"{zone!r} is no time zone: its times are read as UTC"
+            yield finding("timezone-unknown", entry.line, entry.column, text, "a name such as Asia/Seoul")
         if isinstance(entry.schedule, Cron):
             for said in nights.of(entry):
                 yield finding(said.code, entry.line, entry.column, said.message, said.hint)
@@ -61,7 +65,7 @@ class _Nights:
         self._said: dict[Hashable, tuple[_Said, ...]] = {}
 
     def of(self, entry: Entry) -> tuple[_Said, ...]:
-        key = (entry.schedule, entry.timezone)
+        key = (entry.schedule, entry.timezone, entry.policy.timezone)
         if key not in self._said:
             assert isinstance(entry.schedule, Cron)
             self._said[key] = tuple(self._look(entry, entry.schedule))
@@ -70,10 +74,10 @@ class _Nights:
     def _look(self, entry: Entry, schedule: Cron) -> Iterator[_Said]:
         if schedule.wild and len(schedule.hour) == 24:
             return  # it follows elapsed time, and no hour is missed by anybody
-        for change in self._changes_of(entry.timezone):
+        for change in self._changes_of(entry.zone):
             forward = change.new > change.old
             yield from (self._gap if forward else self._overlap)(entry, schedule, change)
-        if entry.timezone is not None:
+        if entry.timezone is not None and entry.policy.timezone is None:
             own = {change.moment for change in self._changes_of(entry.timezone)}
             for change in self._changes_of(None):
                 if change.moment not in own:
@@ -158,7 +162,7 @@ class _Nights:
         return [launch for launch in simulation.run(float(upto)) if launch.wall >= begin]
 
     def _in_zone(self, entry: Entry) -> str:
-        return f" ({entry.timezone or self._scene.host.zone_name})"
+        return f" ({entry.zone or self._scene.host.zone_name})"
 
 
 def changes_of(zone: Zone, year: int) -> Iterator[Change]:

@@ -70,8 +70,8 @@ RULES = (
         "annotation-inert",
         "warning",
         "An annotation that has no effect in this version.",
-        "#: retries=2\n0 3 * * * true",
-        "#: name=nightly\n0 3 * * * true",
+        "#: on_failure=ops\n0 3 * * * true",
+        "MAILTO=ops\n#: retries=2\n0 3 * * * true",
         parsed=True,
     ),
     Rule(
@@ -96,6 +96,24 @@ RULES = (
         "Two entries of one name. In the daemon both run, and the later one has not that name.",
         "#: name=x\n0 3 * * * true\n#: name=x\n0 4 * * * true",
         "#: name=x\n0 3 * * * true\n#: name=y\n0 4 * * * true",
+        parsed=True,
+    ),
+    Rule(
+        "annotation-name-lost",
+        "warning",
+        "A configuration manager's marker with the name of another entry: its own entry has not that name.",
+        "#: name=x\n0 3 * * * true\n#Ansible: x\n0 4 * * * true",
+        "#: name=y\n0 3 * * * true\n#Ansible: x\n0 4 * * * true",
+        parsed=True,
+    ),
+    Rule(
+        "annotation-apart",
+        "warning",
+        "Parents of an `@after` that are never due at the same instant: it has those of the first one.",
+        "#: name=a\n0 3 * * * true\n#: name=b\n0 2 * * * true\n"
+        "#: depends_on=a,b schedule=@after\n0 4 * * * true",
+        "#: name=a\n0 3 * * * true\n#: name=b\n0 3 * * * true\n"
+        "#: depends_on=a,b schedule=@after\n0 4 * * * true",
         parsed=True,
     ),
     Rule(
@@ -306,9 +324,16 @@ RULES = (
     Rule(
         "timezone-unknown",
         "warning",
-        "`CRON_TZ` is no time zone: times below it are read as UTC, without a word.",
+        "`CRON_TZ`, or a `timezone=`, is no time zone: its times are read as UTC, without a word.",
         "CRON_TZ=Asia/Soul",
         "CRON_TZ=Asia/Seoul",
+    ),
+    Rule(
+        "days-off-unknown",
+        "warning",
+        "`skip_on` names a country that nobody knows, or a file that cannot be read or has a bad line.",
+        "#: skip_on=KO\n0 3 * * * true",
+        "#: skip_on=KR\n0 3 * * * true",
     ),
     Rule(
         "timezone-inert",

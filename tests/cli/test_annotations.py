@@ -103,19 +103,18 @@ def test_each_entry_in_plain_words(client: Client, crontab: Path) -> None:
         "line 3  0 6 * * *  fetch-weather",
         "  - At 06:00, every day.",
         "  - It is called weather.",
-        "  Written, but not acted upon by this version:",
         "  - If it fails it is tried again, this many times at most: 2.",
         "  - An attempt that runs for 10 minutes is stopped.",
+        "  Written, but not acted upon by this version:",
         "  - A failure is told to https://....",
         "",
         "line 5  @after  mail-report",
-        "  - It is never due.",
+        "  - When the jobs that it depends on have ended.",
         "  - It is called report.",
         "  - Its time is @after, not that of its line.",
-        "  Written, but not acted upon by this version:",
-        "  - When the jobs that it depends on have ended.",
         "  - It waits for weather.",
         "  - If it fails it is tried again, this many times at most: 2.",
+        "  Written, but not acted upon by this version:",
         "  - A failure is told to https://....",
     ]
     assert client("check", "--explain", "--fix", str(crontab)).exit_code == 2
@@ -126,5 +125,22 @@ def test_the_explanation_as_json(client: Client, crontab: Path) -> None:
     result = client("check", "--explain", "--json", str(crontab))
     (report,) = json.loads(result.stdout)["files"]
     assert [entry["name"] for entry in report["explained"]] == ["weather", "report"]
-    assert report["explained"][1]["inert"][0] == "When the jobs that it depends on have ended."
+    assert report["explained"][1]["inert"] == ["A failure is told to https://...."]
     assert "explained" not in json.loads(client("check", "--json", str(crontab)).stdout)["files"][0]
+
+
+def test_what_the_host_says_is_known_here(
+    client: Client, crontab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Defaults and pools of a settings file that we may read; one that is wrong is the daemon's to tell."""
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[defaults]\nretries = 7\n[pools]\ngpu = 1\n")
+    monkeypatch.setattr("crond.settings.SETTINGS_FILE", str(settings))
+    crontab.write_text("0 6 * * * true\n#: pool=gpu\n0 6 * * * date\n")
+    told = client("check", "--explain", str(crontab)).stdout
+    assert told.count("If it fails it is tried again, this many times at most: 7.") == 2
+    assert "no pool of this crontab" not in told
+    crontab.write_text("#: pool=gpu pool_slots=2\n0 6 * * * date\n")
+    assert client("-T", str(crontab)).exit_code == 1
+    settings.write_text("[pools]\ngpu = 0\n")
+    assert client("-T", str(crontab)).exit_code == 0

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import pytest
 
 from crond.cli import daemon
-from crond.launcher.config import Config
+from crond.launcher.config import PRIVATE, Config
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -30,7 +30,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     configs: list[Config] = []
 
     def launch(config: Config) -> NoReturn:
-        configs.append(Config.from_json(config.to_json()))
+        configs.append(Config.from_json(config.to_json(), config.private()))
         raise Launched
 
     monkeypatch.setattr(daemon, "launch", launch)
@@ -234,6 +234,15 @@ def test_settings_for_files_only_when_asked(
     assert (config.kill_timeout, config.state, config.run) == (1, "/st", "/st/run")
 
 
+@pytest.mark.usefixtures("host")
+def test_what_the_host_says_of_every_crontab(launched: list[Config], tmp_path: pathlib.Path) -> None:
+    """It goes to the launcher as annotations would write it; for `crond FILE` as well."""
+    path = tmp_path / "x.toml"
+    path.write_text("[defaults]\nretries = 2\n[pools]\ngpu = 4\n")
+    config = config_of(launched, "--settings", str(path))
+    assert (config.defaults, config.pools) == ((("retries", "2"),), (("gpu", "4"),))
+
+
 def test_wrong_settings(capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path) -> None:
     """Every problem has a line of its own that begins with the program's name."""
     path = tmp_path / "x.toml"
@@ -416,6 +425,20 @@ def test_the_launcher_is_isolated(fake_package: pathlib.Path, crontab: str) -> N
     assert not any("site-packages" in folder for folder in said["path"])
     assert said["config"]["files"] == [crontab]
     assert said["config"]["state"] == "/h/.local/state/crontabx"
+
+
+def test_what_may_hold_a_secret_is_in_no_argument(
+    fake_package: pathlib.Path, crontab: str, tmp_path: pathlib.Path
+) -> None:
+    """Everybody may read the arguments of a process; a URL of `[defaults]` may hold a password."""
+    path = tmp_path / "x.toml"
+    path.write_text("[defaults]\non_failure = 'json://me:hunter2@h.example/'\n")
+    environment = {"HOME": "/h", PRIVATE: "stale"}
+    said = start(fake_package, crontab, "--settings", str(path), environment=environment)
+    assert "hunter2" not in json.dumps(said["config"])
+    config = Config.from_json(json.dumps(said["config"]), said["environment"][PRIVATE])
+    assert config.defaults == (("on_failure", "json://me:hunter2@h.example/"),)
+    assert PRIVATE not in start(fake_package, crontab, environment=environment)["environment"]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 import crond
+from crond.model.crontab import parse_crontab
 from tests.recordings import recorded
 
 CASES = recorded("fires.jsonl")
+#: Some of those in which clocks change.
+CHANGES = [case for case in CASES if case.get("transitions")][::7]
 CHUNK = 42
 
 
@@ -19,6 +22,13 @@ def starts_of(case: dict[str, Any]) -> list[crond.Start]:
     assert not table.errors
     until = case["end"] + 59.9
     return list(crond.simulate(table, start=case["start"], until=until, timezone=case["tz"]))
+
+
+def starts_in_its_own_zone(case: dict[str, Any]) -> list[crond.Start]:
+    table = parse_crontab(f"#: timezone={case['tz']}\n{case['expr']} cmd\n", extensions=True)
+    assert not table.errors
+    until = case["end"] + 59.9
+    return list(crond.simulate(table, start=case["start"], until=until, timezone="Europe/London"))
 
 
 def late_or_missing(case: dict[str, Any], seconds: list[int]) -> list[int]:
@@ -44,6 +54,15 @@ def test_starts_are_cronies(first: int) -> None:
     for case in CASES[first : first + CHUNK]:
         starts = starts_of(case)
         seconds = [int(start.started_at.timestamp()) for start in starts]
+        assert [second // 60 * 60 for second in seconds] == case["fires"], case["expr"]
+        assert not late_or_missing(case, seconds), case["expr"]
+
+
+@pytest.mark.parametrize("first", range(0, len(CHANGES), CHUNK))
+def test_an_entrys_own_zone_gets_the_care_of_the_daemons(first: int) -> None:
+    """`timezone=` where its clocks change: the same starts as of a cron that lives in that zone."""
+    for case in CHANGES[first : first + CHUNK]:
+        seconds = [int(start.started_at.timestamp()) for start in starts_in_its_own_zone(case)]
         assert [second // 60 * 60 for second in seconds] == case["fires"], case["expr"]
         assert not late_or_missing(case, seconds), case["expr"]
 

@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import crond
+from crond.core.index import Index
+from crond.core.planner import Walk
 from crond.model.crontab import parse_crontab
 from crond.model.schedule import local_minute
-from tests.core.walking import Walker
+from crond.zones import zone_named
+from tests.core.walking import Walker, jobs
 from tests.expressions import cron_of, expressions
 
 #: 2026-03-01 00:00:00 UTC, a Sunday.
@@ -332,9 +335,11 @@ def test_a_virtual_clock_passes_over_nothing() -> None:
 
 def test_only_moments_have_a_moment() -> None:
     """An index that put another schedule among them would be a bug of ours, and is said."""
-    walker = Walker("* * * * * c\n")
+    index = Index((), delay_factor=0.0)
+    index.moments = jobs("* * * * * c\n")
+    walk = Walk(zone=zone_named("UTC"), zone_named=zone_named, rules=None)
     with pytest.raises(TypeError, match="not due at one moment"):
-        walker.walk._moment_of(walker.jobs[0], 0.0)
+        walk.use(index, 0.0)
 
 
 def test_nothing_is_passed_over_while_a_minute_waits() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crond.calendars.rules import days_of_rule
 from crond.core.clockwork import Reading
 from crond.core.index import Index
-from crond.core.planner import Walk
+from crond.core.walks import Walks
 from crond.core.zone import Zone
 from crond.model.crontab import parse_crontab
 from crond.model.job import Job, jobs_of
@@ -70,8 +70,8 @@ class Walker:
         """The wall clock is moved."""
         self.now = Reading(self.now.wall + seconds, self.now.mono, self.now.boot)
 
-    def _new(self) -> Walk:
-        return Walk(zone=self.zone, zone_named=zone_named, rules=days_of_rule)
+    def _new(self) -> Walks:
+        return Walks(zone=self.zone, zone_named=zone_named, rules=days_of_rule)
 
     def _use(self) -> list[str]:
         index = Index(self.jobs, delay_factor=self._delay_factor)

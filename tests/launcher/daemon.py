@@ -243,12 +243,13 @@ class Runner:
         return [table for table in tables if table.origin == str(origin)][-1]
 
     def start(self, table: TableText, entry: int = 0, **more: Any) -> str:
-        """Wish a start; return the attempt's key."""
+        """Wish a start; return the attempt's key. `attempt` is its number, which says what is started."""
         self._runs += 1
         run = more.pop("run", f"r{os.getpid()}x{self._runs}x{self.wire.pid}")
-        wish = Start(table.version, entry, "command", f"job{entry}", run, 1, **more)
-        self.wire.send(wish)
-        return attempt_key(run, 1)
+        attempt = more.pop("attempt", 1)
+        part = more.pop("part", "command" if attempt > 0 else "wait_for" if attempt else "condition")
+        self.wire.send(Start(table.version, entry, part, f"job{entry}", run, attempt, **more))
+        return attempt_key(run, attempt)
 
     def result(self, key: str) -> Exited | NotStarted:
         """Return how the attempt ended, and acknowledge it."""

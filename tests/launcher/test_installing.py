@@ -253,3 +253,13 @@ def test_a_death_on_the_way(crontab: Crontab, call: str) -> None:
     assert crontab.read() == ONE
     install(crontab, TWO, base=digest_of(ONE))
     assert crontab.read() == TWO
+
+
+def test_pools_of_the_host_are_known_where_a_crontab_is_installed(folder: Path, host: Make) -> None:
+    """What the settings declare is no warning, and taking more of it than there is, is refused."""
+    (folder / "state").mkdir(mode=0o711)
+    crontab = Crontab(host(pools=(("gpu", "2"),)), ME)
+    text = b"#: pool=gpu pool_slots=%d\n1 * * * * one\n"
+    assert crontab.install(text % 2, base="", by=mark("install", ME, "test")).problems == []
+    with pytest.raises(Refused):
+        install(crontab, text % 3)

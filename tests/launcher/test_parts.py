@@ -10,6 +10,7 @@ import pytest
 
 from crond.launcher.attempts import Attempt, Attempts
 from crond.launcher.boottime import boot_token, first_of_boot
+from crond.launcher.config import Config
 from crond.launcher.facts import Facts
 from crond.launcher.lock import Busy, Lock
 from crond.launcher.log import in_words, printable, shown
@@ -17,8 +18,11 @@ from crond.launcher.loop import Loop
 from crond.launcher.outlet import LIMIT, Outlet
 from crond.launcher.outputs import Outputs
 from crond.launcher.reaper import reap
+from crond.launcher.start import make_hello
+from crond.launcher.tables import Tables
 from crond.model.codec import decode, encode
-from crond.model.messages import Exited, Started
+from crond.model.host import read_host
+from crond.model.messages import Exited, Hello, Started, TableText
 
 
 def attempt(key: str, pid: int) -> Attempt:
@@ -234,3 +238,20 @@ def test_reaping_finds_every_child() -> None:
         reap(lambda pid, status, _usage: ended.__setitem__(pid, os.waitstatus_to_exitcode(status)))
     assert ended == children
     assert not reap(lambda *_: None)
+
+
+def test_the_host_says_the_same_to_both_parses() -> None:
+    """What the scheduler is greeted with is what the launcher reads its own tables with."""
+    config = Config(
+        mode="files", package="", state="", run="", defaults=(("nice", "5"),), pools=(("gpu", "2"),)
+    )
+    hello = decode(encode(make_hello(config, 0)), Hello)
+    assert (hello.defaults, hello.pools) == (config.defaults, config.pools)
+    tables = Tables("cronie", read_host(hello.defaults, hello.pools))
+    text = b"0 6 * * * a\n#: pool=gpu pool_slots=3\n0 6 * * * b\n"
+    table = TableText(1, "/t", "me", 0, False, False, 0, text)
+    (problem,) = tables.parse(table)
+    assert problem.message == "3 slots of 'gpu' are never free: the pool has 2"
+    entry = tables.entry(table, 0)
+    assert entry is not None
+    assert entry.policy.nice == 5

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from crond.launcher.labels import Label, label_of, read, written
 from crond.launcher.pruning import Tally, Teller, prune
 from crond.launcher.retention import Limits, Output, doomed
 from crond.launcher.trimming import occupied
+from crond.model.policy import PLAIN, Policy
 
 NOW = 1_800_000_000.0
 DAY = 86400.0
@@ -20,15 +22,21 @@ NONE = Limits(max_size=0, keep_days=0, keep_runs=0, total_size=0)
 
 
 def output(
-    name: str, *, age: float, job: str | None = "j", size: int = 4096, uid: int = 7, empty: bool = False
+    name: str,
+    *,
+    age: float,
+    job: str | None = "j",
+    size: int = 4096,
+    uid: int = 7,
+    empty: bool = False,
+    own: Policy = PLAIN,
 ) -> Output:
     run = name.rpartition(".")[0]
-    return Output(
-        path=name, uid=uid, run=run, job=job, written=NOW - age, size=size, empty=empty, oversized=False
-    )
+    label = None if job is None else label_of(job, own)
+    return Output(path=name, uid=uid, run=run, label=label, written=NOW - age, size=size, empty=empty)
 
 
-def gone(outputs: list[Output], **limits: float) -> list[str]:
+def gone(outputs: list[Output], **limits: object) -> list[str]:
     return [one.path for one in doomed(outputs, Limits(**{**_plain(NONE), **limits}), NOW)]  # type: ignore[arg-type]
 
 
@@ -60,6 +68,41 @@ def test_by_count_per_job() -> None:
     ]
     assert gone(outputs, keep_runs=2) == ["r1.1"]
     assert gone(outputs, keep_runs=1) == ["r1.1", "r2.1", "r2.2"]
+
+
+def test_an_entry_has_limits_of_its_own() -> None:
+    """What the newest output of a job says holds for all of them; 0 keeps all; other jobs are not touched."""
+    few, all_of_them = Policy(keep_runs=1, keep_days=3), Policy(keep_runs=0, keep_days=0)
+    outputs = [
+        output("a1.1", age=30, own=all_of_them),
+        output("a2.-3", age=20, own=all_of_them),
+        output("a2.0", age=19, own=few),
+        output("a2.1", age=10, own=few),
+        output("k1.1", age=9 * DAY, job="k", own=all_of_them),
+        output("k2.1", age=8 * DAY, job="k", own=all_of_them),
+        output("o1.1", age=9 * DAY, job="o"),
+        output("y.1", age=4 * DAY, job="y", own=few),
+    ]
+    assert gone(outputs) == ["y.1", "a1.1"]
+    assert gone(outputs, keep_runs=1, keep_days=8.5) == ["o1.1", "y.1", "a1.1"]
+
+
+def test_who_asks_for_a_limit_means_every_job() -> None:
+    """`prune --keep-days` and `--keep-runs` hold whatever an entry says."""
+    own = Policy(keep_runs=0, keep_days=0)
+    outputs = [output("a.1", age=5 * DAY, own=own), output("b.1", age=DAY, own=own)]
+    assert gone(outputs, keep_days=2, keep_runs=1) == []
+    assert gone(outputs, keep_days=2, firm=["keep_days"]) == ["a.1"]
+    assert gone(outputs, keep_runs=1, firm=["keep_runs"]) == ["a.1"]
+
+
+def test_a_label_comes_back() -> None:
+    """The link's text says all of it; an earlier version wrote the job alone, a later one may say more."""
+    for policy in (PLAIN, Policy(keep_runs=0, keep_days=0.5, log_max_size=4096), Policy(keep_runs=7)):
+        assert read(written(label_of("me/a b", policy))) == label_of("me/a b", policy)
+    assert written(label_of("me/a")) == "me/a"
+    assert read("me/a\nkeep_runs=x\nkeep_days=-1\nmax_size=inf\nmore=1\nno word") == Label(job="me/a")
+    assert read(written(label_of("a\nkeep_runs=9"))) == Label(job="a keep_runs=9")
 
 
 def test_by_total() -> None:
@@ -155,6 +198,16 @@ def test_a_dry_run_counts_and_changes_nothing(outputs: Path) -> None:
         wet.oldest,
     )
     assert dry.freed == pytest.approx(wet.freed, abs=8192)
+
+
+def test_an_output_is_cut_to_what_its_own_entry_says(outputs: Path) -> None:
+    """`log_max_size` holds also for what was written before anybody watched; 0 is no limit."""
+    (outputs / "8" / "big.1.job").symlink_to(written(label_of("j", Policy(log_max_size=100_000))))
+    assert pruned(outputs, uid=8, max_size=0).trimmed == 1
+    assert occupied((outputs / "8" / "big.1").stat()) <= 100_000 + 4096
+    (outputs / "7" / "big.1").write_bytes(b"x" * 1_000_000)
+    (outputs / "7" / "big.1.job").symlink_to(written(label_of("j", Policy(log_max_size=0))))
+    assert pruned(outputs, uid=7, max_size=65536).trimmed == 0
 
 
 def test_only_ones_own(outputs: Path) -> None:

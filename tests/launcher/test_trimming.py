@@ -142,9 +142,9 @@ def test_who_writes_is_known(file: Path) -> None:
 @pytest.mark.usefixtures("_no_sigio")
 def test_the_trimmer_stays_with_a_file_while_it_is_written(file: Path) -> None:
     """A writer keeps its file watched, a fast one more often; the last look comes after its end."""
-    trimmer = Trimmer(LIMIT)
+    trimmer = Trimmer()
     with file.open("ab", buffering=0) as writer:
-        trimmer.add(str(file))
+        trimmer.add(str(file), LIMIT)
         assert trimmer.patience(100.0) == 0.0
         trimmer.look(100.0)
         assert trimmer.patience(100.0) == pytest.approx(0.05)
@@ -165,12 +165,13 @@ def test_the_program(file: Path, number: signal.Signals) -> None:
     import subprocess
     import sys
 
-    code = f"from crond.launcher.trimming import main; main('{LIMIT}')"
+    code = "from crond.launcher.trimming import main; main()"
+    told = b"%d %s\0" % (LIMIT, os.fsencode(file))
     with file.open("ab", buffering=0) as writer:
         process: Any = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
-        process.stdin.write(os.fsencode(file)[:3])
+        process.stdin.write(told[:3])
         process.stdin.flush()
-        process.stdin.write(os.fsencode(file)[3:] + b"\0")
+        process.stdin.write(told[3:])
         process.stdin.close()
         until(lambda: occupied(file.stat()) <= LIMIT + 4096)
         process.send_signal(number)

@@ -341,3 +341,25 @@ def test_a_line_made_to_be_slow_to_check() -> None:
     began = time.process_time()
     assert "password-shown" not in codes("* * * * * x " + "$mysql -p" * 14000 + "\n")
     assert time.process_time() - began < 10
+
+
+def test_a_zone_of_an_entry_that_nobody_knows() -> None:
+    """`timezone=` is looked up as CRON_TZ is, and told where the entry stands."""
+    said = findings("#: timezone=Asia/Soul\n0 3 * * * true\n#: timezone=Asia/Seoul\n0 4 * * * true\n")
+    found = [(one.line, one.message) for one in said if one.code == "timezone-unknown"]
+    assert found == [(2, "'Asia/Soul' is no time zone: its times are read as UTC")]
+
+
+def test_nights_of_an_entrys_own_zone() -> None:
+    """With `timezone=` a fixed entry is made up and not repeated; the daemon's changes are not its own."""
+    text = "#: timezone=Europe/London\n30 1 * * * true\n"
+    assert [code for code in codes(text) if code.startswith("dst")] == ["dst-moved", "dst-once"]
+    assert "dst-skipped" in codes("CRON_TZ=Europe/London\n30 1 * * * true\n")
+    assert [code for code in codes("#: timezone=UTC\n30 7 * * * true\n") if code.startswith("dst")] == []
+
+
+def test_each_source_of_days_off_is_asked_once() -> None:
+    """They may come from defaults; the first entry that has one is told of it."""
+    text = "#: defaults skip_on=/no/days,KR\n0 3 * * * true\n0 4 * * * true\n"
+    (found,) = (one for one in findings(text) if one.code == "days-off-unknown")
+    assert (found.line, found.message) == (2, "/no/days: No such file or directory")

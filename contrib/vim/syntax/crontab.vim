@@ -41,7 +41,7 @@ syn region crontabxText start=+"+ skip=+\\.+ end=+"+ oneline contained
 " keys, written by docs/generate_annotations.py
 syn keyword crontabxKey contained name description owner tags
 syn keyword crontabxKey contained schedule timezone jitter starts_at expires_at enabled catchup catchup_window start_deadline skip_on
-syn keyword crontabxKey contained depends_on trigger_rule depends_timeout depends_on_past wait_for wait_interval wait_timeout condition params
+syn keyword crontabxKey contained depends_on trigger_rule pipeline depends_timeout depends_on_past wait_for wait_interval wait_timeout condition params
 syn keyword crontabxKey contained retries retry_delay retry_backoff retry_max_delay retry_jitter retry_on timeout kill_timeout stop_signal success_codes skip_codes fail_on_output concurrency max_instances pool pool_slots priority max_load
 syn keyword crontabxKey contained on_failure on_retry on_success on_recovery on_skip on_late late_after warn_runtime max_time_since_success alert_after alert_cooldown mail ping
 syn keyword crontabxKey contained env_file secret_env working_dir umask nice ionice limit_nofile memory_max cpu_quota log_max_size keep_runs keep_days

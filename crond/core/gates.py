@@ -1,0 +1,287 @@
+"""What stands between a run and its next process: one gate after the other, always asked in the same order.
+
+jitter, parents, its own past, its sensor, overlap, the host's load, pool; or, after a failure, the delay,
+load and pool. Asking again is always right: nothing here is remembered but what the run itself holds. Pure;
+called by `runs` whenever something may have changed for a run that has no process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from crond.core import admission, dependencies, retry
+from crond.core.memory import Memory
+from crond.core.roster import Roster
+from crond.core.spread import spread
+from crond.core.waits import Waits
+from crond.model.job import Job
+from crond.model.run import Outcome, Parent, Run, State, Trigger, Wait
+
+#: How many parents a reason names, and how long it grows: along a chain each would hold the one before.
+_CAUSES_TOLD, _LONGEST_REASON = 3, 300
+#: Seconds between two looks at the load of the host.
+LOAD_EACH = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """It waits. `until` is when to ask again at the latest; `since` when this wait began."""
+
+    wait: Wait
+    since: float
+    until: float | None = None
+    parents: tuple[Parent, ...] | None = None  #: as they stand now, where that changed
+    ends: tuple[Run, ...] = ()  #: runs that have to give way to it
+    pool: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Its `wait_for` is to be tried; the whole wait goes on as in `hold`."""
+
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Its next process may start, with these slots of its pool."""
+
+    pool: str = ""
+    slots: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """It ends without another process."""
+
+    outcome: Outcome
+    reason: str
+    parents: tuple[Parent, ...] | None = None
+
+
+Step = Hold | Try | Begin | End
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a run is judged by."""
+
+    memory: Memory
+    roster: Roster
+    waits: Waits
+    day_off: Callable[[Job, float], str] = field(default=lambda _job, _instant: "")
+    host: str = ""
+
+
+def next_step(run: Run, job: Job | None, scene: Scene, *, wall: float, load: float, spread_over: int) -> Step:
+    """Return what comes next for `run`, which is DUE or WAITING, at `wall`.
+
+    `spread_over` is the number of seconds over which runs that are made up spread.
+    """
+    if job is None:
+        return End(Outcome.SKIPPED, "gone")
+    asking = _Asking(run, job, scene, wall, load, spread_over)
+    if run.starts > run.spent:
+        return asking.after_failure()
+    step = asking.first()
+    return step if isinstance(step, End) else asking.within_deadline(step)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    run: Run
+    job: Job
+    scene: Scene
+    wall: float
+    load: float
+    spread_over: int
+
+    @property
+    def _by_itself(self) -> bool:
+        """True for what is due by its time, and not because somebody asked."""
+        return self.run.by is None
+
+    def first(self) -> Step:
+        """Return what comes before the first start."""
+        gates = (self._held, self._jitter, self._parents, self._past, self._sensor, self._overlap)
+        for gate in gates:
+            step = gate()
+            if step is not None:
+                return step
+        return self._limits()
+
+    def after_failure(self) -> Step:
+        """Return what comes before another attempt."""
+        since = self._since(Wait.RETRY) if self.run.waits is Wait.RETRY else None
+        if since is not None:
+            until = since + retry.delay_after(self.run, self.job.entry.policy)
+            if self.wall < until:
+                return Hold(Wait.RETRY, since, until)
+        return self._limits()
+
+    def within_deadline(self, step: Hold | Try | Begin) -> Step:
+        """Return `step` as long as the run may still start."""
+        most = self.job.entry.policy.start_deadline
+        if most is None or not self._by_itself:
+            return step
+        deadline = self.run.instant + most
+        if self.wall >= deadline and not (isinstance(step, Begin) and self.wall == deadline):
+            waited = self.run.waits or (step.wait if isinstance(step, Hold) else None)
+            why = f"; it waited for {WAITED_FOR[waited]}" if waited else ""
+            return End(Outcome.SKIPPED, f"it could not start in time{why}")
+        if isinstance(step, Hold):
+            return _until(step, deadline)
+        if isinstance(step, Try):
+            return Try(_until(step.hold, deadline))
+        return step
+
+    def _since(self, wait: Wait) -> float:
+        """Return when the wait for `wait` began."""
+        held = self.run.since if self.run.waits is wait else None
+        return self.wall if held is None else held
+
+    # --- the gates -----------------------------------------------------------------------------------
+
+    def _held(self) -> Step | None:
+        reason = self.scene.roster.held.get(self.job.id) if self._by_itself else ""
+        reason = reason or self.scene.roster.pool_trouble(self.job)
+        if reason:
+            return End(Outcome.SKIPPED, f"held: {reason}")
+        if self._by_itself and self.job.entry.policy.skip_on and self.run.state is State.DUE:
+            day = self.scene.day_off(self.job, self.run.instant)
+            if day:
+                return End(Outcome.SKIPPED, day)
+        return None
+
+    def _jitter(self) -> Step | None:
+        if not self._by_itself:
+            return None
+        since = self._since(Wait.JITTER)
+        if self.run.trigger is Trigger.CATCHUP:
+            if self.run.waits not in (None, Wait.JITTER):
+                return None
+            until = since + spread(self.spread_over, self.job.id)
+        else:
+            until = self.run.instant + spread(self.job.entry.policy.jitter, self.scene.host, self.job.id)
+        return Hold(Wait.JITTER, since, until) if self.wall < until else None
+
+    def _parents(self) -> Step | None:
+        parents = self.run.parents
+        if not parents:
+            return None
+        policy = self.job.entry.policy
+        links = self.scene.roster.graph.parents.get(self.job.id, ())
+        ruling = dependencies.rule_on(policy.trigger_rule, dependencies.verdicts_of(parents, links))
+        since = self._since(Wait.DEPENDENCIES)
+        until = since + policy.depends_timeout
+        if ruling.goes is None and self.wall >= until:
+            parents = dependencies.given_up(parents)
+            ruling = dependencies.rule_on(policy.trigger_rule, dependencies.verdicts_of(parents, links))
+        if ruling.goes is None:
+            return Hold(Wait.DEPENDENCIES, since, until)
+        if ruling.outcome is not None:
+            reason = _about(parents, policy.trigger_rule, ruling.outcome)
+            return End(ruling.outcome, reason, parents)
+        return None
+
+    def _past(self) -> Step | None:
+        policy = self.job.entry.policy
+        if not policy.depends_on_past or not self._by_itself:
+            return None
+        key = (self.run.instant, self.run.ordinal)
+        before = [
+            one
+            for one in self.scene.memory.runs_of(self.job.id)
+            if one.is_scheduled and (one.instant, one.ordinal) < key
+        ]
+        if not before:
+            return None
+        latest = max(before, key=lambda one: (one.instant, one.ordinal))
+        if latest.outcome in (Outcome.SUCCESS, Outcome.SKIPPED):
+            return None
+        since = self._since(Wait.PAST)
+        until = since + policy.depends_timeout
+        if latest.state is not State.FINISHED and self.wall < until:
+            return Hold(Wait.PAST, since, until)
+        how = "had not ended in time" if latest.outcome is None else f"ended as {latest.outcome.value}"
+        return End(Outcome.UPSTREAM_FAILED, f"its previous run {how}")
+
+    def _sensor(self) -> Step | None:
+        policy = self.job.entry.policy
+        if policy.wait_for is None:
+            return None
+        latest = self.run.attempts[-1] if self.run.attempts else None
+        if latest is not None and latest.part != "wait_for":
+            latest = None
+        if latest is not None and latest.outcome is Outcome.SUCCESS:
+            return None
+        since = self._since(Wait.SENSOR)
+        until = since + policy.wait_timeout
+        if self.wall >= until:
+            return End(Outcome.FAILED, "what it waits for (wait_for) did not come in time")
+        if latest is not None and latest.outcome is None and self.run.waits is Wait.SENSOR:
+            return Hold(Wait.SENSOR, since, until)
+        began = None if latest is None else latest.started_at or latest.ended_at
+        if began is not None and self.run.waits is Wait.SENSOR and self.wall < began + policy.wait_interval:
+            return Hold(Wait.SENSOR, since, min(began + policy.wait_interval, until))
+        return Try(Hold(Wait.SENSOR, since, until))
+
+    def _overlap(self) -> Step | None:
+        found = admission.overlap(self.run, self.job, self.scene.memory.runs_of(self.job.id))
+        if found.reason:
+            return End(Outcome.SKIPPED, found.reason)
+        if found.waits:
+            return Hold(Wait.OVERLAP, self._since(Wait.OVERLAP), ends=found.ends)
+        return None
+
+    def _limits(self) -> Step:
+        policy = self.job.entry.policy
+        if policy.max_load is not None and self.load >= policy.max_load:
+            return Hold(Wait.LOAD, self._since(Wait.LOAD), self.wall + LOAD_EACH)
+        pool = self.scene.roster.pool_of(self.job)
+        if not pool:
+            return Begin()
+        size = self.scene.roster.size_of(pool)
+        slots = admission.slots_for(self.run, self.job, pool, size, self.scene.waits)
+        if slots is None:
+            return Hold(Wait.POOL, self._since(Wait.POOL), pool=pool)
+        return Begin(pool, slots)
+
+
+def _until(hold: Hold, deadline: float) -> Hold:
+    if hold.until is not None and hold.until <= deadline:
+        return hold
+    return Hold(hold.wait, hold.since, deadline, hold.parents, hold.ends, hold.pool)
+
+
+WAITED_FOR = {
+    Wait.JITTER: "its jitter",
+    Wait.DEPENDENCIES: "the jobs it depends on",
+    Wait.PAST: "its previous run",
+    Wait.SENSOR: "its wait_for",
+    Wait.OVERLAP: "another run of it",
+    Wait.POOL: "its pool",
+    Wait.LOAD: "a lower load",
+    Wait.RETRY: "another attempt",
+}
+
+
+def _about(parents: tuple[Parent, ...], rule: str, outcome: Outcome) -> str:
+    """Say which parents were decisive, and how."""
+    bad = (
+        [one for one in parents if one.outcome not in (None, Outcome.SUCCESS, Outcome.SKIPPED)]
+        if outcome is Outcome.UPSTREAM_FAILED
+        else [one for one in parents if one.outcome is Outcome.SKIPPED]
+    )
+    causes = list(dict.fromkeys(map(_one_parent, bad))) or [f"the rule {rule} is not met"]
+    more = f" and {len(causes) - _CAUSES_TOLD} more" if len(causes) > _CAUSES_TOLD else ""
+    return "; ".join(causes[:_CAUSES_TOLD])[:_LONGEST_REASON] + more
+
+
+def _one_parent(parent: Parent) -> str:
+    if parent.outcome is Outcome.UPSTREAM_FAILED and parent.reason:
+        return parent.reason  # it names those who failed first
+    name = parent.job.partition("/")[2]
+    words = parent.outcome.value.replace("_", " ") if parent.outcome else "unfinished"
+    return f"{name}: {words}" + (f" ({parent.reason})" if parent.reason else "")

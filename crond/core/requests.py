@@ -1,0 +1,162 @@
+"""What people ask of jobs and runs: to run by hand, again, for a time that was; to count as; to pause.
+
+Each wish becomes changes of runs by the same ways as everything else. Who may ask is decided before, by the
+scheduler's control socket. Pure; called by the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from crond.core.clockwork import Reading
+from crond.core.ledger import Ledger
+from crond.core.runs import Runs
+from crond.model.events import (
+    BackfillRequested,
+    MarkRequested,
+    PauseRequested,
+    RerunRequested,
+    ResumeRequested,
+    RunRequested,
+    StopRequested,
+)
+from crond.model.run import FAILURES, Outcome, Parent, Run, State, Trigger, Want, run_id
+
+
+@dataclass(slots=True)
+class Requests:
+    """Carries out what people ask."""
+
+    ledger: Ledger
+    runs: Runs
+
+    def run(self, reading: Reading, event: RunRequested) -> None:
+        """Run a job now, whatever it depends on; with `downstream` its descendants after it."""
+        root = self._made(event.job, reading.wall, Trigger.MANUAL, event.by)
+        root = replace(root, environment=event.environment)
+        followers: list[Run] = []
+        if event.downstream:
+            made = {root.job: root}
+            for job in self.runs.scene.roster.graph.downstream(event.job):
+                one = self._made(job, reading.wall, Trigger.MANUAL, event.by)
+                one = replace(one, follows=root.id, parents=self._parents(one, made))
+                made[job] = one
+                followers.append(one)
+        self.runs.advance(root, reading)
+        for one in followers:
+            self.runs.advance(self._as_they_stand(one), reading)
+
+    def _parents(self, run: Run, made: dict[str, Run]) -> tuple[Parent, ...]:
+        links = self.runs.scene.roster.graph.parents.get(run.job, ())
+        return tuple(
+            Parent(link.parent, made[link.parent].id)
+            if link.parent in made
+            else self.runs.parent_for(run, link.parent)
+            for link in links
+        )
+
+    def _as_they_stand(self, run: Run) -> Run:
+        """Return `run` with what became of its parents meanwhile: one may have ended at once."""
+        held = self.ledger.memory.runs
+        parents = tuple(
+            Parent(one.job, one.run, held[one.run].outcome, None, held[one.run].reason)
+            if one.outcome is None and one.run in held and held[one.run].state is State.FINISHED
+            else one
+            for one in run.parents
+        )
+        return replace(run, parents=parents)
+
+    def backfill(self, reading: Reading, event: BackfillRequested) -> None:
+        """Run a job for an instant that was."""
+        run = self._made(event.job, event.instant, Trigger.BACKFILL, event.by)
+        self.runs.advance(run, reading)
+
+    def _made(self, job: str, instant: float, trigger: Trigger, by: int) -> Run:
+        # Two requests may come in one turn of the loop, and so at one reading.
+        ordinal = 0
+        while (identity := run_id(job, instant, ordinal, trigger)) in self.ledger.memory.runs:
+            ordinal += 1
+        return Run(id=identity, job=job, instant=instant, ordinal=ordinal, trigger=trigger, by=by)
+
+    def rerun(self, reading: Reading, event: RerunRequested) -> None:
+        """Run a finished run again; with `downstream` those that it answered for, after it."""
+        root = self.ledger.memory.runs.get(event.run)
+        if root is None or root.state is not State.FINISHED:
+            return
+        again = {root.id: root}
+        if event.downstream:
+            self._collect(root, again, failed=event.failed)
+        for run in again.values():
+            parents = tuple(
+                replace(one, outcome=None, exit_code=None, reason="") if one.run in again else one
+                for one in run.parents
+            )
+            # What somebody asks for runs whatever its parents did; what follows it waits for them.
+            revived = run.revive(at=reading.wall, by=event.by, parents=() if run is root else parents)
+            self.ledger.change(revived)
+            self.runs.look_again(run.id)
+
+    def _collect(self, root: Run, again: dict[str, Run], *, failed: bool) -> None:
+        """Add the finished runs that `root` answered for, and theirs; `failed`: only what did not succeed."""
+        waiting = [root]
+        while waiting:
+            parent = waiting.pop()
+            for job in self.runs.scene.roster.graph.children.get(parent.job, ()):
+                for run in self.ledger.memory.runs_of(job):
+                    answered = any(one.run == parent.id for one in run.parents)
+                    if not answered or run.id in again or run.state is not State.FINISHED:
+                        continue
+                    if failed and run.outcome not in (*FAILURES, Outcome.UPSTREAM_FAILED):
+                        continue
+                    again[run.id] = run
+                    waiting.append(run)
+
+    def mark(self, reading: Reading, event: MarkRequested) -> None:
+        """Let a run count as a success or a failure; one that runs is ended first."""
+        run = self.ledger.memory.runs.get(event.run)
+        if run is None:
+            return
+        reason = f"marked by uid {event.by}"
+        if run.state is State.FINISHED:
+            marked = replace(run, outcome=event.outcome, reason=reason, by=event.by)
+            self.ledger.change(marked)
+            self.runs.tell_children(marked)
+        else:
+            want = Want.SUCCEED if event.outcome is Outcome.SUCCESS else Want.FAIL
+            self.runs.stop(run, want, reading.wall)
+
+    def stop(self, reading: Reading, event: StopRequested) -> None:
+        """End a run."""
+        run = self.ledger.memory.runs.get(event.run)
+        if run is not None:
+            self.runs.stop(run, Want.STOP, reading.wall)
+
+    def pause(self, reading: Reading, event: PauseRequested) -> None:
+        """Let a job not be due; a pause that holds already is replaced and keeps its beginning."""
+        held = self.ledger.memory.pauses.get(event.job)
+        began = held.began if held is not None and held.ended is None else reading.wall
+        self.ledger.remember(["pause", event.job, began, event.until, event.by, event.note])
+
+    def resume(self, reading: Reading, event: ResumeRequested) -> None:
+        """Let a job be due again."""
+        self._end_pause(event.job, reading.wall)
+
+    def expire_pauses(self, reading: Reading) -> None:
+        """End the pauses whose time is over."""
+        for job, pause in list(self.ledger.memory.pauses.items()):
+            if pause.ended is None and pause.until is not None and pause.until <= reading.wall:
+                self._end_pause(job, pause.until)
+
+    def next_expiry(self) -> float | None:
+        """Return when the next pause ends by itself."""
+        pauses = self.ledger.memory.pauses.values()
+        return min((one.until for one in pauses if one.ended is None and one.until is not None), default=None)
+
+    def _end_pause(self, job: str, at: float) -> None:
+        pause = self.ledger.memory.pauses.get(job)
+        if pause is None or pause.ended is not None:
+            return
+        note = f": {pause.note}" if pause.note else ""
+        at = max(at, pause.began)
+        self.ledger.remember(["interval", "pause", pause.began, at, f"paused by uid {pause.by}{note}", job])
+        self.ledger.remember(["pause", job, pause.began, pause.until, pause.by, pause.note, at])

@@ -1,0 +1,389 @@
+"""The life of runs: from due through gates and processes to another attempt, or an end that others wait for.
+
+Moves runs along their states, and remembers whose turn it is to be looked at again. Decides nothing that a
+pure part of its own can decide: gates, dependencies, admission, retry, progress. Pure; owned by the engine.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from crond.core import admission, dependencies, gates, keeping, retry
+from crond.core.clockwork import Reading
+from crond.core.gates import Begin, End, Hold, Scene, Try
+from crond.core.ledger import Ledger
+from crond.core.queue import Waiting
+from crond.core.surroundings import variables
+from crond.core.zone import Zone, ZoneNamed
+from crond.model.job import Job
+from crond.model.messages import Forget, Mail, Retire, Start, Stop, attempt_key
+from crond.model.policy import PLAIN, Policy
+from crond.model.run import Attempt, Outcome, Parent, Run, State, Wait, Want, run_id
+from crond.model.schedule import At
+from crond.model.wording import span
+
+#: Seconds that a `condition` may take.
+CONDITION_LIMIT = 60.0
+#: How many runs are looked at again in one step: a start must not wait for a thousand skips.
+AGENDA_BATCH = 64
+
+
+@dataclass(slots=True)
+class Runs:
+    """All runs that are remembered. `scene` is what they are judged by."""
+
+    ledger: Ledger
+    scene: Scene
+    zone: Zone
+    zone_named: ZoneNamed
+    due_after: dependencies.DueAfter
+    spread_over: int = 0
+    _agenda: deque[str] = field(default_factory=deque)
+    _listed: set[str] = field(default_factory=set)
+
+    # --- the agenda ----------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """True while runs are to be looked at again."""
+        return bool(self._agenda)
+
+    def look_again(self, run: str) -> None:
+        """Put a run on the agenda: something that it may wait for has happened."""
+        if run not in self._listed:
+            self._listed.add(run)
+            self._agenda.append(run)
+
+    def work(self, reading: Reading, most: int = AGENDA_BATCH) -> None:
+        """Look at what is on the agenda, and at what that brings with it."""
+        for _ in range(most):
+            if not self._agenda:
+                return
+            identity = self._agenda.popleft()
+            self._listed.discard(identity)
+            run = self.ledger.memory.runs.get(identity)
+            if run is not None:
+                self._look_at(run, reading)
+
+    def _look_at(self, run: Run, reading: Reading) -> None:
+        if run.state is State.WAITING:
+            self.advance(run, reading)
+        elif run.state in _IN_TIME and run.until is not None and reading.wall >= run.until:
+            self.stop(run, Want.TIME_OUT, reading.wall)
+
+    # --- before a start ------------------------------------------------------------------------------
+
+    def answer(self, due: Waiting, reading: Reading) -> None:
+        """Make a run of a due, and move it as far as it comes now."""
+        identity = run_id(due.job, due.instant, due.ordinal, due.trigger)
+        run = Run(id=identity, job=due.job, instant=due.instant, ordinal=due.ordinal, trigger=due.trigger)
+        self.advance(self.bound(run), reading)
+
+    def bound(self, run: Run) -> Run:
+        """Return `run` with the runs of its parents that answer for it."""
+        links = self.scene.roster.graph.parents.get(run.job, ())
+        if not links or run.job in self.scene.roster.held:
+            return run
+        return replace(run, parents=tuple(self.parent_for(run, link.parent) for link in links))
+
+    def parent_for(self, run: Run, parent: str) -> Parent:
+        """Return how `parent` stands for `run` by the rule of the latest due."""
+        return dependencies.answer_of(
+            parent,
+            run.instant,
+            run.ordinal,
+            memory=self.ledger.memory,
+            roster=self.scene.roster,
+            due_after=self.due_after,
+        )
+
+    def advance(self, run: Run, reading: Reading) -> None:
+        """Move `run`, which is DUE or WAITING, as far as it comes now."""
+        job = self.scene.roster.jobs.get(run.job)
+        step = gates.next_step(
+            run, job, self.scene, wall=reading.wall, load=reading.load, spread_over=self.spread_over
+        )
+        match step:
+            case End():
+                if step.parents is not None:
+                    run = replace(run, parents=step.parents)
+                self._end_waiting(run, step.outcome, step.reason, reading.wall)
+            case Hold():
+                for other in step.ends:
+                    self.give_way(other, reading.wall)
+                self._hold(run, step, job)
+            case Try() if job is not None:
+                held = self._held(run, step.hold)
+                attempt = Attempt(number=run.next_number("wait_for"), part="wait_for")
+                run = replace(held, attempts=held.with_attempt(attempt))
+                self.ledger.change(run)
+                self._send_start(run, job)
+            case Begin() if job is not None:
+                self._begin(run, job, step)
+
+    def _hold(self, run: Run, step: Hold, job: Job | None) -> None:
+        held = self._held(run, step)
+        if held == run:
+            return
+        self.ledger.change(held)
+        if step.wait is Wait.POOL and run.waits is not Wait.POOL and job is not None:
+            self.ledger.waits.enter(held.pool, admission.rank_of(held, job))
+
+    def _held(self, run: Run, step: Hold) -> Run:
+        changes: dict[str, Any] = {"waits": step.wait, "since": step.since, "until": step.until}
+        job = self.scene.roster.jobs.get(run.job)
+        if run.state is State.WAITING:
+            return replace(run, pool=step.pool or run.pool, **changes)
+        return run.to(State.WAITING, pool=step.pool or run.pool, **changes, **_whose(job))
+
+    def _begin(self, run: Run, job: Job, step: Begin) -> None:
+        asks_first = job.entry.policy.condition is not None and run.starts == run.spent
+        was_in = run.pool if run.waits is Wait.POOL else ""
+        self._start(run, job, "condition" if asks_first else "command", pool=step.pool, slots=step.slots)
+        if was_in:
+            self._next_in(was_in)
+
+    def _start(self, run: Run, job: Job, part: str, *, pool: str, slots: tuple[int, ...]) -> None:
+        changes: dict[str, Any] = {"waits": None, "since": None, "until": None, "pool": pool, "slots": slots}
+        attempts = run.with_attempt(Attempt(number=run.next_number(part), part=part))
+        if run.state is State.STARTING:
+            run = replace(run, attempts=attempts, **changes)
+        else:
+            run = run.to(State.STARTING, attempts=attempts, **changes, **_whose(job))
+        self.ledger.change(run)
+        self._send_start(run, job)
+
+    def _send_start(self, run: Run, job: Job) -> None:
+        number = run.attempt.number
+        given = variables(
+            run, job, number, memory=self.ledger.memory, zone=self.zone, zone_named=self.zone_named
+        )
+        wish = Start(job.version, job.index, run.attempt.part, job.name, run.id, number, given)
+        self.ledger.send(wish)
+
+    # --- starts that must be asked for again ---------------------------------------------------------
+
+    def ask_again(self, run: Run) -> None:
+        """Ask for a start that may have been made: the launcher refuses to make it twice."""
+        job = self.scene.roster.jobs.get(run.job)
+        if job is None:
+            self.ask_whether_started(run)
+        else:
+            self._send_start(run, job)
+
+    def ask_whether_started(self, run: Run) -> None:
+        """Have the launcher say whether it made a start: no version is 0, so it makes none now."""
+        number, name = run.attempt.number, run.job.partition("/")[2]
+        self.ledger.send(Start(0, 0, run.attempt.part, name, run.id, number))
+
+    def start_again(self, run: Run, wall: float) -> None:
+        """Ask for a start again, with the newest version of the job's table."""
+        job = self.scene.roster.jobs.get(run.job)
+        if job is None:
+            self.finish(run, Outcome.SKIPPED, "gone", wall)
+        else:
+            self._send_start(run, job)
+
+    # --- processes -----------------------------------------------------------------------------------
+
+    def started(self, run: Run) -> None:
+        """Take in that the latest attempt of `run` has a process."""
+        until: float | None = None
+        began = run.attempt.started_at
+        if began is not None and run.attempt.part == "condition":
+            until = began + CONDITION_LIMIT
+        elif began is not None and run.attempt.part == "command":
+            timeout = self._policy(run).timeout
+            until = None if timeout is None else began + timeout
+        self.ledger.change(run if run.state is State.WAITING else replace(run, until=until))
+
+    def ended(self, run: Run, reading: Reading, reason: str = "") -> None:
+        """Take in that the latest attempt of `run` has ended, with its outcome."""
+        attempt = run.attempt
+        if attempt.part == "wait_for" or run.state is State.FINISHED:
+            self.ledger.change(run)
+            self.look_again(run.id)
+        elif attempt.outcome is Outcome.COULD_NOT_START:
+            outcome = Outcome.COULD_NOT_START if run.want is Want.RUN else Outcome.STOPPED
+            self.finish(run, outcome, reason, attempt.ended_at or reading.wall)
+        elif attempt.part == "condition":
+            self._condition_ended(run, reading, reason)
+        elif run.want is Want.RUN or run.want is Want.TIME_OUT:
+            self._command_ended(run, reading, reason)
+        else:
+            outcome = attempt.outcome or Outcome.LOST
+            self.finish(run, outcome, reason or _ASKED.get(run.want, ""), attempt.ended_at or reading.wall)
+
+    def _condition_ended(self, run: Run, reading: Reading, reason: str) -> None:
+        attempt = run.attempt
+        at = attempt.ended_at or reading.wall
+        job = self.scene.roster.jobs.get(run.job)
+        if run.want is Want.TIME_OUT:
+            self.finish(run, Outcome.FAILED, f"its condition took longer than {span(60)}", at)
+        elif run.want is not Want.RUN or attempt.outcome is Outcome.LOST:
+            self.finish(run, attempt.outcome or Outcome.LOST, reason or _ASKED.get(run.want, ""), at)
+        elif attempt.exit_code == 1:
+            self.finish(run, Outcome.SKIPPED, "its condition was not met", at)
+        elif attempt.exit_code != 0:
+            self.finish(run, Outcome.FAILED, f"its condition {_how(attempt)}", at)
+        elif job is None:
+            self.finish(run, Outcome.SKIPPED, "gone", at)
+        else:
+            self._start(run, job, "command", pool=run.pool, slots=run.slots)
+
+    def _command_ended(self, run: Run, reading: Reading, reason: str) -> None:
+        attempt = run.attempt
+        policy = self._policy(run)
+        at = attempt.ended_at or reading.wall
+        if retry.gets_another(run, attempt, policy):
+            until = at + retry.delay_after(run, policy)
+            waiting = run.to(
+                State.WAITING, waits=Wait.RETRY, since=at, until=until, slots=(), want=Want.RUN, reason=reason
+            )
+            self.ledger.change(waiting)
+            self._next_in(run.pool)
+            return
+        if not reason and attempt.outcome is Outcome.TIMED_OUT and policy.timeout is not None:
+            reason = f"it ran longer than {span(policy.timeout)}"
+        elif (
+            not reason
+            and policy.fail_on_output
+            and attempt.outcome is Outcome.FAILED
+            and attempt.exit_code in policy.success_codes
+        ):
+            reason = "it wrote something"
+        self.finish(run, attempt.outcome or Outcome.LOST, reason, at)
+
+    # --- ends ----------------------------------------------------------------------------------------
+
+    def stop(self, run: Run, want: Want, wall: float) -> None:
+        """End `run` because of `want`; asking again sends again: the launcher may have lost patience with a
+        process that it could not signal.
+        """
+        if run.state in (State.STARTING, State.RUNNING):
+            run = replace(run.to(State.STOPPING), want=want)
+            self.ledger.change(run)
+        if run.state is State.STOPPING:
+            self.ledger.send(Stop(attempt_key(run.id, run.attempt.number)))
+        elif run.state in (State.DUE, State.WAITING):
+            outcome = {Want.SUCCEED: Outcome.SUCCESS, Want.FAIL: Outcome.FAILED}.get(want, Outcome.STOPPED)
+            waited = f" while it waited for {gates.WAITED_FOR[run.waits]}" if run.waits else ""
+            reason = _ASKED.get(want) or f"stopped{waited}"
+            self._end_waiting(replace(run, want=want), outcome, reason, wall)
+
+    def give_way(self, run: Run, wall: float) -> None:
+        """End `run`, since a newer one of its job takes its place."""
+        run = self.ledger.memory.runs[run.id]
+        if run.state is State.WAITING and not run.is_active:
+            self._end_waiting(run, Outcome.SKIPPED, "a newer run took its place", wall)
+        elif run.state not in (State.STOPPING, State.FINISHED):
+            self.stop(run, Want.REPLACE, wall)
+
+    def _end_waiting(self, run: Run, outcome: Outcome, reason: str, wall: float) -> None:
+        if run.attempts and run.attempt.part == "wait_for" and run.attempt.outcome is None:
+            self.ledger.send(Stop(attempt_key(run.id, run.attempt.number)))
+        self.finish(run, outcome, reason, wall)
+
+    def finish(self, run: Run, outcome: Outcome, reason: str, at: float) -> None:
+        """End `run`; whoever waits for that is looked at again."""
+        was_in = run.pool
+        run = run.finish(outcome, at=at, reason=reason, **_whose(self.scene.roster.jobs.get(run.job), run))
+        self.ledger.change(run)
+        self.mail(run)
+        self.tell_children(run)
+        for other in self.ledger.memory.runs_of(run.job):
+            if other.waits is not None and other.state is State.WAITING:
+                self.look_again(other.id)
+        if was_in:
+            self._next_in(was_in)
+        job = self.scene.roster.jobs.get(run.job)
+        if job is not None and isinstance(job.entry.schedule, At) and run.is_scheduled:
+            self.ledger.send(Retire(job.version, job.index))
+        self._prune(run.job)
+
+    def tell_children(self, run: Run) -> None:
+        """Let the runs that `run` answers for know how it stands."""
+        stands = dependencies.as_parent(run)
+        for identity in self.ledger.waits.children_of(run.id):
+            child = self.ledger.memory.runs[identity]
+            parents = tuple(stands if one.run == run.id else one for one in child.parents)
+            if parents != child.parents:
+                self.ledger.change(replace(child, parents=parents))
+            self.look_again(identity)
+
+    def mail(self, run: Run) -> None:
+        """Have the output of the last start of `run`, which has ended, mailed. Said again with a fact that
+        comes again: the launcher mails once.
+        """
+        for one in run.attempts:
+            if one.part == "command" and one.number == run.starts and one.output_size:
+                self.ledger.send(Mail(attempt_key(run.id, one.number)))
+
+    def _next_in(self, pool: str) -> None:
+        first = self.ledger.waits.first_in(pool) if pool else None
+        if first is not None:
+            self.look_again(first[3])
+
+    def _prune(self, job: str) -> None:
+        if self.ledger.memory.queue:
+            return  # a child's due may still ask for one of them
+        for old in keeping.superseded(self.ledger.memory, job):
+            if not self.ledger.waits.is_needed(old.id):
+                self.forget(old)
+
+    def forget(self, run: Run) -> None:
+        """Remember `run` no longer, nor does the launcher."""
+        self.ledger.remember(["forget-run", run.id])
+        for one in run.attempts:
+            # One that still runs (a sensor's whose run was given up) is forgotten when it has ended.
+            if one.started_at is None or one.ended_at is not None:
+                self.ledger.send(Forget(attempt_key(run.id, one.number)))
+
+    def resume(self) -> None:
+        """Look at all that waits, after a memory was read back or the tables changed."""
+        self.ledger.waits.leave_pools()
+        for identity in list(self.ledger.waits.waiting):
+            run = self.ledger.memory.runs[identity]
+            job = self.scene.roster.jobs.get(run.job)
+            if run.waits is Wait.POOL and job is not None:
+                self.ledger.waits.enter(run.pool, admission.rank_of(run, job))
+            self.look_again(identity)
+
+    # --- clocks --------------------------------------------------------------------------------------
+
+    def shift(self, seconds: float, *, asleep: bool) -> None:
+        """Keep lengths of time what they are: the wall clock was set by `seconds`, or the machine slept for
+        as long, in which attempts did not run.
+        """
+        for run in list(self.ledger.memory.runs.values()):
+            if run.state in _IN_TIME and run.until is not None:
+                self.ledger.change(replace(run, until=run.until + seconds))
+            elif run.state is State.WAITING and not asleep:
+                if run.waits is not Wait.JITTER and run.since is not None:
+                    # `until` follows from it, and from the newest definition.
+                    self.ledger.change(replace(run, since=run.since + seconds))
+                self.look_again(run.id)
+
+    def _policy(self, run: Run) -> Policy:
+        job = self.scene.roster.jobs.get(run.job)
+        return PLAIN if job is None else job.entry.policy
+
+
+#: Where `until` is the end of an attempt's time.
+_IN_TIME = (State.STARTING, State.RUNNING)
+_ASKED = {Want.STOP: "", Want.REPLACE: "replaced by a newer run", Want.SUCCEED: "marked", Want.FAIL: "marked"}
+
+
+def _whose(job: Job | None, run: Run | None = None) -> dict[str, Any]:
+    """What a run says about whose it is; what it says already stays."""
+    if job is None or (run is not None and run.uid is not None):
+        return {}
+    return {"uid": job.uid, "run_as": job.run_as, "crontab": job.crontab}
+
+
+def _how(attempt: Attempt) -> str:
+    if attempt.signal is not None:
+        return f"was ended by signal {attempt.signal}"
+    return "is lost" if attempt.exit_code is None else f"exited with {attempt.exit_code}"

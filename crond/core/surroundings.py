@@ -1,0 +1,59 @@
+"""What an annotated job is told of its run, as variables; and what its parents left for it.
+
+A plain entry is told nothing: its environment is cron's. Pure; called when a start is asked for.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from crond.core.memory import Memory
+from crond.core.zone import Zone, ZoneNamed
+from crond.model.job import Job
+from crond.model.messages import Pairs
+from crond.model.policy import PLAIN
+from crond.model.run import Run
+
+
+def variables(run: Run, job: Job, number: int, *, memory: Memory, zone: Zone, zone_named: ZoneNamed) -> Pairs:
+    """Return the variables for attempt `number` of `run`, beside those of its crontab."""
+    entry = job.entry
+    if not entry.annotations and entry.policy is PLAIN:
+        return run.environment
+    name = entry.policy.timezone or entry.timezone
+    here = zone if name is None else zone_named(name)
+    given = [
+        ("CRONTABX_JOB", job.name),
+        ("CRONTABX_RUN_ID", run.id),
+        ("CRONTABX_ATTEMPT", str(max(number, 0))),
+        ("CRONTABX_TRIGGER", run.trigger.value),
+        ("CRONTABX_SCHEDULED_AT", _iso(run.instant, here)),
+    ]
+    success = memory.successes.get(job.id)
+    if success is not None:
+        given.append(("CRONTABX_PREVIOUS_SUCCESS_AT", _iso(success, here)))
+    if run.slots:
+        given.append(("CRONTABX_POOL_SLOTS", ",".join(map(str, run.slots))))
+    return (*given, *_left_by_parents(run, memory), *run.environment)
+
+
+def _left_by_parents(run: Run, memory: Memory) -> list[tuple[str, str]]:
+    found = []
+    for parent in run.parents:
+        held = memory.runs.get(parent.run)
+        if held is None or not held.starts:
+            continue
+        prefix = "OUT_" + variable_of(parent.job.partition("/")[2])
+        latest = max((one for one in held.attempts if one.number > 0), key=lambda one: one.number)
+        found += [(f"{prefix}_{key}", value) for key, value in latest.data]
+    return found
+
+
+def variable_of(name: str) -> str:
+    """Return the name of a job as a part of the name of a variable."""
+    return name.upper().replace("-", "_").replace(".", "_")
+
+
+def _iso(instant: float, zone: Zone) -> str:
+    offset = timezone(timedelta(seconds=zone.offset_at(instant)))
+    return datetime.fromtimestamp(instant, offset).isoformat(timespec="seconds")
