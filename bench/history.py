@@ -19,11 +19,11 @@ from typing import Any
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL
 
-from crond.recorder import statistics
+from crond.recorder import instants, statistics
 from crond.recorder.database import database_url, open_engine
 from crond.recorder.feed import Batch, Position
 from crond.recorder.prune import Keep, prune
-from crond.recorder.queries import FAILURES, Filter, Queries
+from crond.recorder.queries import UNSUCCESSFUL, Filter, Queries
 from crond.recorder.records import RunRecord
 from crond.recorder.store import Store
 
@@ -35,6 +35,7 @@ REPEATS = 15
 #: One of this many runs fails.
 FAILS = 200
 TOKEN = "bench"
+PIPELINE = [f"user{number}/job{number}" for number in range(10)]
 BEGUN = Position(1, 1)
 
 
@@ -75,11 +76,12 @@ def record(number: int, began: int) -> RunRecord:
         "instant": began - 3000, "ordinal": 0, "trigger_kind": "schedule", "by_uid": None,
         "state": "finished", "want": "run", "outcome": outcome, "reason": "", "began": began,
         "started_at": began, "ended_at": began + lasted, "duration": lasted, "attempts": 1, "attempt": 1,
+        "waits": None, "until_at": None, "pool": None, "follows": None, "spent": None,
     }  # fmt: skip
     attempt = {
         "number": 1, "pid": number % 32768, "started_at": began, "ended_at": began + lasted, "exit_code": 0,
         "signal": None, "cpu_user": 1000, "cpu_system": 500, "max_rss": 3000, "output_size": 10,
-        "blocks_in": 0, "blocks_out": 8,
+        "blocks_in": 0, "blocks_out": 8, "outcome": outcome,
     }  # fmt: skip
     return RunRecord(job_of(job), row, (attempt,))
 
@@ -104,8 +106,8 @@ def questions(identity: str) -> dict[str, Callable[[Queries], Any]]:
     return {
         "history": lambda q: q.history(Filter()),
         "history JOB": lambda q: q.history(Filter(job="user3/job3")),
-        "history --failed": lambda q: q.history(Filter(outcomes=FAILURES)),
-        "history JOB --failed": lambda q: q.history(Filter(job="user3/job3", outcomes=FAILURES)),
+        "history --failed": lambda q: q.history(Filter(outcomes=UNSUCCESSFUL)),
+        "history JOB --failed": lambda q: q.history(Filter(job="user3/job3", outcomes=UNSUCCESSFUL)),
         "history --slowest": lambda q: q.history(Filter(slowest=True)),
         "history JOB --slowest": lambda q: q.history(Filter(job="user3/job3", slowest=True)),
         "history, 1000 runs": lambda q: q.history(Filter(count=1000)),
@@ -114,6 +116,8 @@ def questions(identity: str) -> dict[str, Callable[[Queries], Any]]:
         "stats JOB": lambda q: statistics.of_job(q, "user3/job3", Filter()),
         "stats": lambda q: statistics.of_all(q, Filter()),
         "jobs": lambda q: q.known_jobs(),
+        "pipeline of 10 jobs": lambda q: instants.of_jobs(q, PIPELINE, Filter()),
+        "1000 instants of JOB": lambda q: instants.of_job(q, "user3/job3", END - YEAR, END, 1000),
     }
 
 

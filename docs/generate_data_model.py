@@ -32,7 +32,8 @@ After some quiet minutes what is new may be up to a minute late here; what `cron
 
 Times are whole microseconds since 1970 in UTC, lengths of time whole microseconds. A feed is one daemon's
 journal: daemons that share a database do not mix. Texts that were not UTF-8 carry their bytes as
-`\\udcXX`, written out. `docs/decisions/0009-the-history.md` says why it is as it is.
+`\\udcXX`, written out. `docs/decisions/0009-the-history.md` and
+`0028-the-history-of-waits-and-parents.md` say why it is as it is.
 """
 _KINDS = {"BIGINT": "bigint", "INTEGER": "int", "TEXT": "text"}
 

@@ -48,6 +48,10 @@ class RunSeen:
     attempts: int
     pid: int | None
     duration: float | None = None  #: seconds of the latest attempt; only the history tells it
+    waits: str | None = None  #: what it waits for, and until when
+    until: datetime | None = None
+    pool: str | None = None
+    follows: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -170,6 +174,10 @@ def read_run(body: dict[str, Any]) -> RunSeen:
         attempts=number_of(body, "attempts") or 0,
         pid=number_of(body, "pid"),
         duration=amount_of(body, "duration"),
+        waits=text_of(body, "waits") or None,
+        until=moment_of(body, "until"),
+        pool=text_of(body, "pool") or None,
+        follows=text_of(body, "follows") or None,
     )
     if not run.id or not run.state:
         raise BadAnswer("a run without id or state")

@@ -16,22 +16,55 @@ from crond.cli.format import Cell, duration
 OUTCOME = 17
 _GOOD = ("success",)
 _IDLE = ("skipped", "stopped")
+_WAITS = {
+    "jitter": "to start",
+    "dependencies": "for its parents",
+    "past": "for the run before",
+    "sensor": "for its wait_for",
+    "overlap": "for another run",
+    "pool": "for pool",
+    "load": "for less load",
+    "retry": "to retry",
+}
+#: What ends when its time is over, and never sooner.
+_TIMED = ("jitter", "retry")
 
 
 def standing(run: RunSeen, now: datetime) -> Cell:
-    """Return how a run stands: `running for 3 s`, `failed (exit status 2)`, `skipped (overlap)`."""
+    """Return how a run stands: `running for 3 s`, `waiting to retry in 5 min`, `skipped (overlap)`."""
     if not run.ended:
-        state = run.state.lower()
+        waiting = is_waiting(run)
+        state = _waiting(run, now) if waiting else run.state.lower()
         text = f"{state} ({run.reason})" if run.reason else state
-        if run.started_at is not None:
+        # While it waits, what started is an attempt that is over.
+        if run.started_at is not None and not waiting:
             text += f" for {duration((now - run.started_at).total_seconds())}"
         return Cell(text, "cyan")
     outcome = run.outcome or "ended"
     detail = run.reason or _exit_text(run)
     # "success (exit status 0)" would say one thing twice.
     text = f"{outcome} ({detail})" if detail and (outcome not in _GOOD or run.exit_code) else outcome
-    colour = "green" if outcome in _GOOD else "yellow" if outcome.startswith(_IDLE) else "red"
-    return Cell(text.replace("_", " "), colour)
+    return Cell(text.replace("_", " "), outcome_colour(outcome))
+
+
+def outcome_colour(outcome: str) -> str:
+    """Return the colour of an outcome."""
+    return "green" if outcome in _GOOD else "yellow" if outcome.startswith(_IDLE) else "red"
+
+
+def is_waiting(run: RunSeen) -> bool:
+    """True if the run is to go on by itself and no process of it lives."""
+    return run.state.lower() == "waiting"
+
+
+def _waiting(run: RunSeen, now: datetime) -> str:
+    text = f"waiting {_WAITS[run.waits]}" if run.waits in _WAITS else "waiting"
+    if run.waits == "pool" and run.pool:
+        text += f" {run.pool}"
+    if run.until is None or run.until <= now:
+        return text
+    left = duration((run.until - now).total_seconds())
+    return f"{text} in {left}" if run.waits in _TIMED else f"{text}, at most {left}"
 
 
 def brief(run: RunSeen, now: datetime) -> Cell:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from crond.cli.answers import RunSeen
-from crond.cli.describe import brief, signal_name
+from crond.cli.describe import brief, is_waiting, signal_name, standing
 from crond.cli.format import counted, duration
 from crond.cli.past import Span
 from crond.cli.recorded import Facts, IntervalSeen
@@ -57,11 +57,18 @@ _WORDS = {
     Verdict.TO_COME: "that is to come",
     Verdict.UNKNOWN: "nothing is known",
 }
-_ENDS = {"success": "succeeded", "failed": "failed", "stopped": "was stopped", "lost": "was lost"}
+_ENDS = {
+    "success": "succeeded",
+    "failed": "failed",
+    "timed_out": "timed out",
+    "stopped": "was stopped",
+    "lost": "was lost",
+}
 _OF_INTERVAL = {
     "outage": (Verdict.DOWN, "the daemon was down"),
     "suspend": (Verdict.SUSPENDED, "the machine was suspended"),
     "pause": (Verdict.PAUSED, "jobs were paused"),
+    "disabled": (Verdict.PAUSED, "jobs were disabled"),
 }
 
 
@@ -106,7 +113,10 @@ def explain(facts: Facts, span: Span, dues: Dues | None, now: datetime) -> Expla
     for interval in reversed(facts.intervals):  # the newest comes first; the oldest that covers it is why
         if interval.kind in _OF_INTERVAL and _covers(interval, dues):
             verdict, text = _OF_INTERVAL[interval.kind]
-            return _told(verdict, f"It did not run{at_due}: {text} {_span(interval)}.")
+            if interval.job:
+                text = text.replace("jobs were", "it was")
+            why = f": {interval.reason}" if interval.job and interval.reason else ""
+            return _told(verdict, f"It did not run{at_due}: {text} {_span(interval)}{why}.")
     if dues is not None and _came_too_late(facts, dues):
         return _told(
             Verdict.DOWN,
@@ -157,7 +167,7 @@ def _of_runs(facts: Facts, now: datetime) -> Explanation:
 def _verdict_of(run: RunSeen) -> Verdict:
     if run.outcome == "skipped":
         return Verdict.SKIPPED
-    if run.outcome == "could_not_start":
+    if run.outcome in ("could_not_start", "upstream_failed"):
         return Verdict.NOT_STARTED
     if run.started_at is not None:
         return Verdict.RAN
@@ -170,15 +180,21 @@ def sentences_of(run: RunSeen, now: datetime) -> list[str]:
     why = f": {run.reason}" if run.reason else ""
     if not run.ended:
         if run.started_at is None:
-            return [
-                f"{name} has not started yet: it is {run.state}{f' ({run.reason})' if run.reason else ''}."
-            ]
+            return [f"{name} has not started yet: it is {standing(run, now).text}."]
+        if is_waiting(run):
+            return [f"Run {run.id} started last at {shown(run.started_at)}; it is {standing(run, now).text}."]
         since = duration((now - run.started_at).total_seconds())
         return [f"{name} is {run.state} for {since}, since {shown(run.started_at)}."]
     if run.outcome == "skipped":
         return [f"{name} was left out{why or ', and it is not said why'}."]
-    if run.started_at is None or run.outcome == "could_not_start":
-        words = {"could_not_start": "could not start", "stopped": "was stopped before it started"}
+    if run.started_at is None or run.outcome in ("could_not_start", "upstream_failed"):
+        words = {
+            "could_not_start": "could not start",
+            "stopped": "was stopped before it started",
+            "failed": "failed before it started",
+            "timed_out": "timed out before it started",
+            "upstream_failed": "was not started, since what it depends on failed",
+        }
         return [f"{name} {words.get(run.outcome or '', f'ended as {run.outcome}')}{_not_twice(run, why)}."]
     ran = (
         f"Run {run.id} started at {shown(run.started_at)}{_lateness(run)}{_length(run)} and {_end(run, why)}."
@@ -218,6 +234,7 @@ def _end(run: RunSeen, why: str) -> str:
     words = {
         "success": "succeeded" + (how if run.exit_code else ""),
         "failed": f"failed{how}{why}",
+        "timed_out": f"timed out{how}{why}",
         "stopped": f"was stopped{why}",
         "lost": f"how it ended is not known{why}",
     }

@@ -14,13 +14,13 @@ import click
 from crond.cli.answers import RunSeen, list_of, read_run
 from crond.cli.client import find_place
 from crond.cli.completion import jobs, runs
-from crond.cli.describe import OUTCOME, brief, signal_name, standing
+from crond.cli.describe import OUTCOME, brief, outcome_colour, signal_name, standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, duration, fit, screen_width, show_table, size
 from crond.cli.missing import advice_on
 from crond.cli.options import json_option, show_json
 from crond.cli.past import parse_past
-from crond.cli.recorded import AttemptSeen, RunShown, ask_recorder, behind, read_shown
+from crond.cli.recorded import AttemptSeen, ParentSeen, RunShown, ask_recorder, behind, read_shown
 from crond.cli.times import shown, shown_together
 from crond.model.run import Outcome
 
@@ -36,7 +36,11 @@ _OUTCOMES = [outcome.value.replace("_", "-") for outcome in Outcome]
     multiple=True,
     help="Only runs that ended so; may be given more than once.",
 )
-@click.option("--failed", is_flag=True, help="Only runs that failed, could not start or were lost.")
+@click.option(
+    "--failed",
+    is_flag=True,
+    help="Only runs that failed, timed out, could not start or were lost, or whose parents failed.",
+)
 @click.option("--since", metavar="TIME", help="Only runs that began at TIME or later.")
 @click.option("--until", metavar="TIME", help="Only runs that began before TIME.")
 @click.option("--slowest", is_flag=True, help="The longest first, not the newest.")
@@ -164,7 +168,11 @@ def show(state: str | None, *, run: str, as_json: bool) -> None:
     for name, text in _lines(seen, now):
         line = f"  {name:<13}{text}"
         click.echo(line if width is None else fit(line, width))
-    if len(seen.attempts) > 1:
+    if seen.parents:
+        click.echo()
+        _show_parents(seen)
+    # A single start of the command has been told already.
+    if len(seen.attempts) > 1 or any(attempt.number < 1 for attempt in seen.attempts):
         click.echo()
         _show_attempts(seen)
     for sentence in advice_on(place, seen.run):
@@ -181,7 +189,9 @@ def _lines(seen: RunShown, now: datetime) -> list[tuple[str, str]]:
     lines += [("lasted", lasted(run, now))] if run.started_at else []
     who = seen.run_as + (f" on {seen.host}" if seen.host else "")
     lines += [("ran as", who + (f", pid {run.pid}" if run.pid else ""))] if seen.run_as else []
-    lines += _use(seen.attempts[-1]) if seen.attempts else []
+    lines += _use(seen.attempts[-1]) if seen.attempts and seen.attempts[-1].number > 0 else []
+    lines += [("pool", run.pool)] if run.pool else []
+    lines += _listed("was given", seen.given) + _listed("left", seen.left)
     if seen.crontab is not None:
         version = f", version {seen.crontab.digest}" if seen.crontab.digest else ""
         since = f", seen first {shown(seen.crontab.at)}" if seen.crontab.at else ""
@@ -190,10 +200,24 @@ def _lines(seen: RunShown, now: datetime) -> list[tuple[str, str]]:
 
 
 def _cause(seen: RunShown) -> str:
-    words = {"schedule": "its schedule", "reboot": "@reboot"}
-    if seen.run.trigger == "manual":
-        return f"a request of {user_name(seen.by)}"
-    return words.get(seen.run.trigger, seen.run.trigger)
+    run, who = seen.run, user_name(seen.by)
+    words = {
+        "schedule": "its schedule",
+        "reboot": "@reboot",
+        "manual": f"a request of {who}",
+        "backfill": f"a backfill of {who}",
+    }
+    cause = words.get(run.trigger, run.trigger)
+    if run.follows:
+        cause += f", after run {run.follows}"
+    # Who asked for a scheduled run asked for it again.
+    again = seen.again or (run.trigger in ("schedule", "reboot") and seen.by is not None)
+    return f"{cause}; run again for {who}" if again else cause
+
+
+def _listed(name: str, texts: tuple[str, ...]) -> list[tuple[str, str]]:
+    """A line for each text, the name before the first."""
+    return [(name if number == 0 else "", text) for number, text in enumerate(texts)]
 
 
 def user_name(uid: int | None) -> str:
@@ -226,27 +250,67 @@ def _use(attempt: AttemptSeen) -> list[tuple[str, str]]:
     return lines
 
 
-def _show_attempts(seen: RunShown) -> None:
-    title, moments = shown_together("STARTED", [attempt.started_at for attempt in seen.attempts])
+def _show_parents(seen: RunShown) -> None:
     show_table(
-        [Column("ATTEMPT"), Column(title), Column("LASTED"), Column("ENDED BY", True), Column("OUTPUT")],
-        [
-            [
-                Cell(f"{seen.run.id}.{attempt.number}"),
-                Cell(moment),
-                Cell("-" if attempt.duration is None else duration(attempt.duration)),
-                Cell(_ending(attempt)),
-                Cell(size(attempt.output_size or 0)),
-            ]
-            for attempt, moment in zip(seen.attempts, moments, strict=True)
-        ],
+        [Column("PARENT", True), Column("RUN"), Column("STOOD AS", True)],
+        [[Cell(parent.job), Cell(parent.run or "-"), _stood(parent)] for parent in seen.parents],
         indent="  ",
     )
 
 
+def _stood(parent: ParentSeen) -> Cell:
+    if not parent.outcome:
+        return Cell("not ended yet", "cyan")
+    detail = parent.reason or (f"exit status {parent.exit_code}" if parent.exit_code else "")
+    return Cell(_words(parent.outcome, detail), outcome_colour(parent.outcome))
+
+
+def _show_attempts(seen: RunShown) -> None:
+    title, moments = shown_together("STARTED", [attempt.started_at for attempt in seen.attempts])
+    columns = [
+        Column("ATTEMPT"),
+        Column("OF"),
+        Column(title),
+        Column("LASTED"),
+        Column("ENDED BY", True),
+        Column("OUTPUT"),
+    ]
+    rows = [
+        [
+            Cell(f"{seen.run.id}.{attempt.number}"),
+            Cell(_part(attempt)),
+            Cell(moment),
+            Cell("-" if attempt.duration is None else duration(attempt.duration)),
+            Cell(_ending(attempt)),
+            Cell(size(attempt.output_size or 0)),
+        ]
+        for attempt, moment in zip(seen.attempts, moments, strict=True)
+    ]
+    if all(attempt.number > 0 for attempt in seen.attempts):
+        columns, rows = [columns[0], *columns[2:]], [[row[0], *row[2:]] for row in rows]
+    show_table(columns, rows, indent="  ")
+
+
+def _part(attempt: AttemptSeen) -> str:
+    if attempt.number > 0:
+        return "command"
+    return f"wait_for, try {-attempt.number}" if attempt.number < 0 else "condition"
+
+
 def _ending(attempt: AttemptSeen) -> str:
     if attempt.signal:
-        return signal_name(attempt.signal)
-    if attempt.exit_code is None:
-        return "-"
-    return f"exit status {attempt.exit_code}"
+        how = signal_name(attempt.signal)
+    else:
+        how = "" if attempt.exit_code is None else f"exit status {attempt.exit_code}"
+    if attempt.outcome in _TOLD_BY_STATUS:
+        return how or "-"
+    return _words(attempt.outcome, how)
+
+
+#: Of these the exit status says as much.
+_TOLD_BY_STATUS = (None, "success", "failed", "skipped")
+
+
+def _words(outcome: str, detail: str) -> str:
+    text = outcome.replace("_", " ")
+    return f"{text} ({detail})" if detail else text

@@ -27,7 +27,7 @@ from crond.launcher.holes import left_out, pieces
 from crond.model.messages import attempt_key, is_attempt_key
 from crond.model.status import exit_of
 
-_FAILURES = ("failed", "could_not_start", "lost")
+_FAILURES = ("failed", "timed_out", "could_not_start", "lost")
 #: How often a growing output is looked at, in seconds.
 _PERIOD = 0.1
 

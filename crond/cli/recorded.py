@@ -6,6 +6,8 @@ nothing; called by the verbs over the history, and by those that add a word of i
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,10 +28,16 @@ from crond.cli.client import LAUNCHER, RECORDER, Connection, Place
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
 
+#: Characters in one argument of a question.
+_ARGUMENT = 4096
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptSeen:
-    """One process start. `cpu` is seconds, `max_rss` bytes, `read` and `written` bytes of disks."""
+    """One process start. `cpu` is seconds, `max_rss` bytes, `read` and `written` bytes of disks.
+
+    `number` is 0 for the condition of its run, and below 0 for a try of its `wait_for`.
+    """
 
     number: int
     pid: int | None
@@ -43,16 +51,32 @@ class AttemptSeen:
     output_size: int | None
     read: int | None
     written: int | None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParentSeen:
+    """How a job that a run depends on stood for it; `run` is empty where none answered."""
+
+    job: str
+    run: str
+    outcome: str
+    exit_code: int | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalSeen:
-    """A time in which jobs were not started; `kind` is outage, suspend or pause."""
+    """A time in which jobs were not started; `kind` is outage, suspend, pause or disabled.
+
+    `job` is the one that it is about; empty if it is about all.
+    """
 
     kind: str
     began: datetime | None
     ended: datetime | None
     reason: str
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +90,7 @@ class CrontabSeen:
 
 @dataclass(frozen=True, slots=True)
 class RunShown:
-    """All that is known of one run."""
+    """All that is known of one run. `given` are variables of who asked for it, `left` those it left."""
 
     run: RunSeen
     run_as: str
@@ -74,6 +98,10 @@ class RunShown:
     by: int | None
     attempts: tuple[AttemptSeen, ...]
     crontab: CrontabSeen | None
+    parents: tuple[ParentSeen, ...] = ()
+    given: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +116,15 @@ class Facts:
     before: RunSeen | None
     after: RunSeen | None
     recorded_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class InstantSeen:
+    """An instant of a pipeline: its runs, and how they stand together: failed, running, success, skipped."""
+
+    instant: datetime | None
+    state: str
+    runs: tuple[RunSeen, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +179,16 @@ def ask_briefly(place: Place, verb: str, seconds: float, **arguments: str | None
     return None if reply is None else reply.body
 
 
+def listed(name: str, values: Iterable[str]) -> dict[str, str]:
+    """Return `values` as arguments `name`, `name`1 ...: JSON lists, none longer than an argument may be."""
+    parts: list[list[str]] = [[]]
+    for value in values:
+        if len(json.dumps([*parts[-1], value])) > _ARGUMENT and parts[-1]:
+            parts.append([])
+        parts[-1].append(value)
+    return {f"{name}{number or ''}": json.dumps(part) for number, part in enumerate(parts)}
+
+
 def connect(place: Place) -> Connection:
     """Return a connection to the recorder. Raises Failure: no recorder, or no daemon at all."""
     try:
@@ -176,6 +223,21 @@ def read_shown(body: dict[str, Any]) -> RunShown:
         by=number_of(run, "by"),
         attempts=tuple(list_of(run, "attempts_detail", read_attempt)),
         crontab=_crontab_at(body, "crontab"),
+        parents=tuple(list_of({"parents": [], **run}, "parents", read_parent)),
+        given=_variables_at(run, "environment"),
+        left=_variables_at(run, "data"),
+        again=bool(number_of(run, "spent")),
+    )
+
+
+def read_parent(body: dict[str, Any]) -> ParentSeen:
+    """Return the parent that `body` describes."""
+    return ParentSeen(
+        job=text_of(body, "job"),
+        run=text_of(body, "run"),
+        outcome=text_of(body, "outcome"),
+        exit_code=number_of(body, "exit_code"),
+        reason=text_of(body, "reason"),
     )
 
 
@@ -195,14 +257,25 @@ def read_attempt(body: dict[str, Any]) -> AttemptSeen:
         output_size=number_of(body, "output_size"),
         read=_bytes_of(body, "blocks_in", 512),
         written=_bytes_of(body, "blocks_out", 512),
+        outcome=text_of(body, "outcome") or None,
     )
 
 
 def read_interval(body: dict[str, Any]) -> IntervalSeen:
     """Return the interval that `body` describes."""
     return IntervalSeen(
-        text_of(body, "kind"), moment_of(body, "from"), moment_of(body, "upto"), text_of(body, "reason")
+        kind=text_of(body, "kind"),
+        began=moment_of(body, "from"),
+        ended=moment_of(body, "upto"),
+        reason=text_of(body, "reason"),
+        job=text_of(body, "job"),
     )
+
+
+def read_instant(body: dict[str, Any]) -> InstantSeen:
+    """Return the instant that `body`, of an answer to `pipeline`, describes."""
+    runs = tuple(list_of(body, "runs", read_run))
+    return InstantSeen(moment_of(body, "instant"), text_of(body, "state"), runs)
 
 
 def read_facts(body: dict[str, Any]) -> Facts:
@@ -254,6 +327,12 @@ def _crontab_at(body: dict[str, Any], key: str) -> CrontabSeen | None:
     if held is None:
         return None
     return CrontabSeen(text_of(held, "origin"), text_of(held, "digest"), moment_of(held, "at"))
+
+
+def _variables_at(body: dict[str, Any], key: str) -> tuple[str, ...]:
+    """The variables at `key`, each as NAME=VALUE; an older recorder tells none."""
+    held = object_of(body, key) or {}
+    return tuple(f"{printable(name)}={text_of(held, name)}" for name in held)
 
 
 def _bytes_of(body: dict[str, Any], key: str, unit: int) -> int | None:

@@ -33,7 +33,9 @@ from crond.cli.times import shown
 
 _BARS = "▁▂▃▄▅▆▇█"
 _PLAIN_BARS = "12345678"
-_GOOD, _IDLE = ("success",), ("skipped", "stopped")
+_GOOD = ("success",)
+#: What says nothing of the job itself.
+_IDLE = ("skipped", "stopped", "upstream_failed")
 _LABEL = 13
 
 
@@ -59,8 +61,8 @@ def stats(
     """Show the figures of JOB: how its runs ended, how long they took, and a picture of the last ones.
     Without JOB: a line for each of your jobs (root: everybody's).
 
-    The rate of success leaves out runs that were stopped or skipped. TIME is 2026-11-20, 2026-11-20T03:00,
-    yesterday, 'yesterday 03:00', 03:00 (the last one), 2h or 3d (ago).
+    The rate of success leaves out runs that were stopped or skipped, or whose parents failed. TIME is
+    2026-11-20, 2026-11-20T03:00, yesterday, 'yesterday 03:00', 03:00 (the last one), 2h or 3d (ago).
     """
     now = datetime.now(UTC)
     begin = None if since is None else parse_past(since, now, "--since")
@@ -134,9 +136,9 @@ def _show_picture(last: Sequence[LastRun]) -> None:
     click.echo(f"  {f'last {len(last)}':<{_LABEL}}{painted}", color=colour)
     below = "".join(marks).rstrip()
     if below:
-        legend = ", ".join(
-            text for sign, text in (("x", "x failed"), ("-", "- stopped or skipped")) if sign in below
-        )
+        kept_back = any(run.outcome == "upstream_failed" for run in last)
+        idle = "- stopped, skipped or upstream failed" if kept_back else "- stopped or skipped"
+        legend = ", ".join(text for sign, text in (("x", "x failed"), ("-", idle)) if sign in below)
         click.echo(f"  {'':<{_LABEL}}{below}")
         click.echo(f"  {'':<{_LABEL}}({legend})")
 
@@ -145,7 +147,7 @@ _PAINT = {" ": "green", "-": "yellow", "x": "red"}
 
 
 def mark(outcome: str) -> str:
-    """Return the sign below a bar: x for a failure, - for what was stopped or skipped, else a blank."""
+    """Return the sign below a bar: x for a failure, - for what says nothing of the job, else a blank."""
     return " " if outcome in _GOOD else "-" if outcome in _IDLE else "x"
 
 

@@ -103,9 +103,8 @@ class Inquiry:
             known = self._told(lambda: self._known(self._job)) if refusal.code == "unknown" else None
             if known is None:
                 raise
-        held = ask_recorder(
-            self._place, "intervals", since=epoch(span.since), until=epoch(span.upto), count="100"
-        )
+        edges = {"since": epoch(span.since), "until": epoch(span.upto)}
+        held = ask_recorder(self._place, "intervals", job=known.job, count="100", **edges)
         nothing: dict[str, Any] = {
             "runs": [],
             "crontab": None,

@@ -18,12 +18,13 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from crond.model.messages import Answer, Ask
-from crond.recorder import statistics
+from crond.recorder import instants, statistics
 from crond.recorder.administration import Administration
 from crond.recorder.database import BadDatabase, has_content, open_engine
 from crond.recorder.feed import Feed, token_of
 from crond.recorder.migrate import NewerSchema, revision_of
-from crond.recorder.queries import FAILURES, OUTCOMES, Filter, Queries, Refusal
+from crond.recorder.queries import OUTCOMES, UNSUCCESSFUL, Filter, Queries, Refusal
+from crond.recorder.schema import HEAD
 from crond.recorder.writer import Place, Writer, in_words
 
 #: Seconds that an answer waits for the history to catch up with the journal.
@@ -75,8 +76,9 @@ class Answers:
         self._writer.catch_up(_CATCH_UP)
         token = token_of(self._feed.folder)
         with self._connection() as connection:
-            if revision_of(connection) is None:
-                raise Refusal("unavailable", "the history has no tables yet")
+            if (revision := revision_of(connection)) != HEAD:
+                text = "has no tables yet" if revision is None else f"is being brought to schema {HEAD}"
+                raise Refusal("unavailable", f"the history {text}")
             return answer(Queries(connection, token, uid, everything), arguments)
 
     @contextmanager
@@ -117,9 +119,21 @@ def _jobs(queries: Queries, _arguments: Arguments) -> dict[str, Any]:
 def _intervals(queries: Queries, arguments: Arguments) -> dict[str, Any]:
     wanted = _filter(arguments)
     return {
-        "intervals": queries.overlapping(wanted.since, wanted.until, wanted.count),
+        "intervals": queries.overlapping(wanted.since, wanted.until, wanted.count, job=wanted.job),
         "recorded_since": queries.recorded_since(),
     }
+
+
+def _pipeline(queries: Queries, arguments: Arguments) -> dict[str, Any]:
+    return instants.of_jobs(queries, _names(arguments, "jobs"), _filter(arguments))
+
+
+def _instants(queries: Queries, arguments: Arguments) -> dict[str, Any]:
+    first, last = _moment(arguments, "from"), _moment(arguments, "to")
+    if first is None or last is None:
+        raise Refusal("bad_request", "from and to must be given")
+    count = _count(arguments.get("count", str(_MOST)))
+    return instants.of_job(queries, _required(arguments, "job"), first, last, count)
 
 
 _VERBS: dict[str, Callable[[Queries, Arguments], dict[str, Any]]] = {
@@ -129,6 +143,8 @@ _VERBS: dict[str, Callable[[Queries, Arguments], dict[str, Any]]] = {
     "stats": _stats,
     "jobs": _jobs,
     "intervals": _intervals,
+    "pipeline": _pipeline,
+    "instants": _instants,
 }
 
 
@@ -137,7 +153,7 @@ def _filter(arguments: Arguments, *, count: str = "20") -> Filter:
     wrong = [word for word in named if word not in OUTCOMES]
     if wrong:
         raise Refusal("bad_request", f"no outcome {wrong[0]!r}; there are {', '.join(OUTCOMES)}")
-    failures = FAILURES if arguments.get("failed") == "yes" else ()
+    failures = UNSUCCESSFUL if arguments.get("failed") == "yes" else ()
     return Filter(
         job=arguments.get("job"),
         outcomes=tuple(dict.fromkeys((*named, *failures))),
@@ -172,6 +188,23 @@ def _required(arguments: Arguments, name: str) -> str:
     if not arguments.get(name):
         raise Refusal("bad_request", f"{name} is missing")
     return arguments[name]
+
+
+def _names(arguments: Arguments, name: str) -> list[str]:
+    """Return the texts in the JSON lists that are arguments `name`, `name`1 ...: one cannot hold many."""
+    _required(arguments, name)
+    names: dict[str, None] = {}
+    for key, text in arguments.items():
+        if not key.startswith(name):
+            continue
+        try:
+            some = json.loads(text)
+        except (ValueError, RecursionError):
+            some = None
+        if not isinstance(some, list) or not all(isinstance(one, str) for one in some):
+            raise Refusal("bad_request", f"{key} must be a list of texts")
+        names.update(dict.fromkeys(some))
+    return list(names)
 
 
 def _refused(text: str, code: str, candidates: list[str] | None = None) -> Answer:

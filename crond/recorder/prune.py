@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, exists, func, select
 
-from crond.recorder.schema import attempts, crontabs, intervals, jobs, runs
+from crond.recorder.schema import attempts, crontabs, intervals, jobs, parents, runs, variables
 from crond.recorder.store import Store
 
 #: Rows deleted in one transaction: some ten milliseconds on each database.
@@ -75,15 +75,16 @@ def _limits(store: Store, count: int) -> list[tuple[int, int]]:
 
 
 def _delete(store: Store, conditions: list[Any]) -> Iterator[int]:
-    """Delete runs that meet `conditions`, the oldest first, with their attempts."""
+    """Delete runs that meet `conditions`, the oldest first, with all that belongs to them."""
     while True:
         with store.transaction() as connection:
             oldest = select(runs.c.id).where(*conditions).order_by(runs.c.began).limit(BATCH)
             chosen = list(connection.scalars(oldest))
             if not chosen:
                 return
-            of_feed = attempts.c.feed == store.feed
-            connection.execute(delete(attempts).where(of_feed, attempts.c.run.in_(chosen)))
+            for table in (attempts, parents, variables):
+                of_feed = table.c.feed == store.feed
+                connection.execute(delete(table).where(of_feed, table.c.run.in_(chosen)))
             connection.execute(delete(runs).where(runs.c.feed == store.feed, runs.c.id.in_(chosen)))
         yield len(chosen)
         if len(chosen) < BATCH:

@@ -6,22 +6,39 @@ served by an index and bounded, whatever the size of the history. Called by the 
 
 from __future__ import annotations
 
+import pwd
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, or_, select
+from sqlalchemy import Connection, Select, Table, and_, or_, select
 
+from crond.model.run import Outcome
 from crond.recorder import views
 from crond.recorder.records import clean
-from crond.recorder.schema import NAME, TOKEN, attempts, crontabs, feeds, intervals, jobs, runs
+from crond.recorder.schema import (
+    NAME,
+    TOKEN,
+    attempts,
+    crontabs,
+    feeds,
+    intervals,
+    jobs,
+    parents,
+    runs,
+    variables,
+)
 
-FAILURES = ("failed", "could_not_start", "lost")
-OUTCOMES = ("success", "failed", "stopped", "could_not_start", "skipped", "lost")
+#: A run failed itself; and those that `--failed` means: one that never started for a parent's sake, too.
+FAILURES = ("failed", "timed_out", "could_not_start", "lost")
+UNSUCCESSFUL = (*FAILURES, "upstream_failed")
+OUTCOMES = tuple(outcome.value for outcome in Outcome)
 MINUTE = 60_000_000
 _CANDIDATES = 20
 #: Runs that are looked up by their ids in one statement.
 _TOGETHER = 500
+_MOST = 1_000_000
 _LEAST = 4
 _HEX = frozenset("0123456789abcdef")
 
@@ -70,12 +87,23 @@ class Queries:
         return {"runs": [views.run(row) for row in rows[: wanted.count]], "more": len(rows) > wanted.count}
 
     def show(self, text: str) -> dict[str, Any]:
-        """One run with all its attempts, and the version of the crontab it stood in."""
+        """One run with all that belongs to it, and the version of the crontab it stood in."""
         row = self._run(text)
-        of_run = (attempts.c.feed == self.feed) & (attempts.c.run == row.id)
-        tried = self.connection.execute(select(attempts).where(of_run).order_by(attempts.c.number))
-        shown = {**views.run(row), "attempts_detail": [views.attempt(one) for one in tried]}
+        given = self._of_run(variables, row.id)
+        shown = {
+            **views.run(row),
+            "spent": row.spent or 0,
+            "attempts_detail": [views.attempt(one) for one in self._of_run(attempts, row.id)],
+            "parents": [views.parent(one) for one in self._of_run(parents, row.id)],
+            "environment": views.variables(one for one in given if one.kind == "given"),
+            "data": views.variables(one for one in given if one.kind == "left"),
+        }
         return {"run": shown, "crontab": self._version(row.crontab, row.began)}
+
+    def _of_run(self, table: Table, run: str) -> list[Any]:
+        """The rows of `table` that belong to `run`, in the order of their keys."""
+        chosen = select(table).where(table.c.feed == self.feed, table.c.run == run)
+        return list(self.connection.execute(chosen.order_by(*table.primary_key.columns)))
 
     def why(self, text: str, instant: int | None, upto: int | None) -> dict[str, Any]:
         """What is known of `instant` of a job: its runs, what kept it, and what was before and after."""
@@ -97,7 +125,7 @@ class Queries:
             "job": job.job,
             "instant": views.iso(instant),
             "runs": [views.run(row) for row in found],
-            "intervals": self.overlapping(instant, upto),
+            "intervals": self.overlapping(instant, upto, job=job.job),
             "crontab": self._version(known, instant),
             "before": views.run(earlier[0]) if earlier else None,
             "after": views.run(later[0]) if later else None,
@@ -109,9 +137,12 @@ class Queries:
         first = select(runs.c.began).where(runs.c.feed == self.feed).order_by(runs.c.began).limit(1)
         return views.iso(self.connection.scalar(first))
 
-    def overlapping(self, since: int | None, until: int | None, count: int = 100) -> list[dict[str, Any]]:
-        """The intervals that overlap [since, until), newest first."""
-        wanted = select(intervals).where(intervals.c.feed == self.feed)
+    def overlapping(
+        self, since: int | None, until: int | None, count: int = 100, *, job: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The intervals that overlap [since, until), newest first: those of all jobs, and of `job`."""
+        about = [""] if job is None or not self._may_see(job) else ["", clean(job, NAME)]
+        wanted = select(intervals).where(intervals.c.feed == self.feed, intervals.c.job.in_(about))
         if since is not None:
             wanted = wanted.where(intervals.c.ended > since)
         if until is not None:
@@ -138,6 +169,35 @@ class Queries:
             if job.newest is not None
         ]
         return {"jobs": shown}
+
+    # --- instants ----------------------------------------------------------------------------------------
+
+    def known(self, names: Iterable[str]) -> list[Any]:
+        """Return the rows of the jobs whose whole ids are `names`, as far as they may be seen."""
+        cleaned = [clean(name, NAME) for name in names]
+        few = (cleaned[start : start + _TOGETHER] for start in range(0, len(cleaned), _TOGETHER))
+        return [
+            job
+            for some in few
+            for job in self.connection.execute(self._visible().where(jobs.c.job.in_(some)))
+        ]
+
+    def newest_instants(self, job: Any, wanted: Filter) -> list[int]:
+        """Return the newest instants of `job` in [since, until), one more than the count if possible."""
+        chosen = select(runs.c.instant).where(*self._mine(job))
+        if wanted.since is not None:
+            chosen = chosen.where(runs.c.instant >= wanted.since)
+        if wanted.until is not None:
+            chosen = chosen.where(runs.c.instant < wanted.until)
+        newest = chosen.distinct().order_by(runs.c.instant.desc()).limit(wanted.count + 1)
+        return list(self.connection.scalars(newest))
+
+    def between(self, job: Any, first: int, last: int, count: int | None = None) -> list[Any]:
+        """Return the runs of `job` that answer instants in [first, last], oldest first; at most `count`."""
+        answering = select(runs).where(*self._mine(job), runs.c.instant >= first, runs.c.instant <= last)
+        # MariaDB would drop the order of what is chosen here without a limit.
+        rows = self._shaped(answering.order_by(runs.c.instant, runs.c.ordinal).limit(count or _MOST))
+        return sorted(rows, key=attrgetter("instant", "ordinal"))
 
     # --- rows --------------------------------------------------------------------------------------------
 
@@ -206,6 +266,15 @@ class Queries:
     def named(self, text: str) -> Any:
         """Return the row of the job that `text` names. Raises Refusal."""
         return self._job(text)
+
+    def _may_see(self, job: str) -> bool:
+        """True if `job`, a whole id, is of those that this uid may see. It need not have run ever."""
+        if self.everything or self.known([job]):
+            return True
+        try:
+            return job.partition("/")[0] == pwd.getpwuid(self.uid).pw_name
+        except (KeyError, OverflowError):
+            return False
 
     def _visible(self) -> Select[Any]:
         wanted = select(jobs).where(jobs.c.feed == self.feed)

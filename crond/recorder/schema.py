@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 #: The revisions of the schema that this program knows, oldest first; the last is what it writes.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
 VERSION_TABLE = "crontabx_version"
 
@@ -85,20 +85,25 @@ runs = Table(
     Column("crontab", String(TOKEN), nullable=False, comment="digest of the text it stood in"),
     Column("instant", BigInteger, nullable=False, comment="the moment that it answers"),
     Column("ordinal", BigInteger, nullable=False, comment="tells apart equal instants"),
-    Column("trigger_kind", String(WORD), nullable=False, comment="schedule, reboot or manual"),
-    Column("by_uid", BigInteger, comment="who asked for a manual run"),
+    Column("trigger_kind", String(WORD), nullable=False, comment="schedule, reboot, manual or backfill"),
+    Column("by_uid", BigInteger, comment="who asked for the run, or for it again"),
     Column("state", String(WORD), nullable=False, comment="finished, or where it is"),
-    Column("want", String(WORD), nullable=False, comment="run or stop"),
+    Column("want", String(WORD), nullable=False, comment="what was asked of it: run, stop, timeout ..."),
     Column("outcome", String(WORD), comment="how it ended"),
     Column("reason", Text, nullable=False, comment="more about the outcome, in words"),
     Column(
-        "began", BigInteger, nullable=False, comment="start of the latest attempt, else end, else instant"
+        "began", BigInteger, nullable=False, comment="latest start of its command, else end, else instant"
     ),
-    Column("started_at", BigInteger, comment="start of the latest attempt"),
+    Column("started_at", BigInteger, comment="latest start of its command"),
     Column("ended_at", BigInteger, comment="end of the run"),
-    Column("duration", BigInteger, comment="of the latest attempt, microseconds"),
-    Column("attempts", Integer, nullable=False, comment="how many there were"),
+    Column("duration", BigInteger, comment="from the latest start of its command to its end, microseconds"),
+    Column("attempts", Integer, nullable=False, comment="how often its command was to start"),
     Column("attempt", Integer, comment="number of the latest"),
+    Column("waits", String(WORD), comment="what it waits for while it is waiting"),
+    Column("until_at", BigInteger, comment="when its wait, or the time of its attempt, is over"),
+    Column("pool", String(NAME), comment="OWNER/NAME of the pool whose slots it takes"),
+    Column("follows", String(TOKEN), comment="the manual run that it belongs to"),
+    Column("spent", Integer, comment="attempts before it was asked to run again"),
     Index("ix_runs_began", "feed", "began"),
     Index("ix_runs_uid", "feed", "uid", "began"),
     Index("ix_runs_uid_outcome", "feed", "uid", "outcome", "began"),
@@ -117,7 +122,12 @@ attempts = Table(
     metadata,
     Column("feed", Integer, primary_key=True, comment="the daemon"),
     Column("run", String(TOKEN), primary_key=True, comment="the run"),
-    Column("number", Integer, primary_key=True, comment="from 1"),
+    Column(
+        "number",
+        Integer,
+        primary_key=True,
+        comment="from 1; 0 is its condition, below 0 a try of its wait_for",
+    ),
     Column("pid", BigInteger, comment="of its process"),
     Column("started_at", BigInteger, comment="start of its process"),
     Column("ended_at", BigInteger, comment="end of its process"),
@@ -129,8 +139,41 @@ attempts = Table(
     Column("output_size", BigInteger, nullable=False, comment="bytes that it wrote"),
     Column("blocks_in", BigInteger, nullable=False, comment="read from disks, 512 bytes each"),
     Column("blocks_out", BigInteger, nullable=False, comment="written to disks, 512 bytes each"),
+    Column("outcome", String(WORD), comment="how it ended"),
     ForeignKeyConstraint(["feed", "run"], ["runs.feed", "runs.id"]),
     comment="one start of a process inside a run",
+    **_MARIADB,
+)
+
+parents = Table(
+    "parents",
+    metadata,
+    Column("feed", Integer, primary_key=True, comment="the daemon"),
+    Column("run", String(TOKEN), primary_key=True, comment="the run of the child"),
+    Column("position", Integer, primary_key=True, comment="from 0, as they were named"),
+    Column("job", String(NAME), nullable=False, comment="OWNER/NAME of the parent"),
+    Column("parent", String(TOKEN), nullable=False, comment="its run that answers; empty if none does"),
+    Column("outcome", String(WORD), comment="how that stands for the child"),
+    Column("exit_code", Integer, comment="of its last attempt"),
+    Column("reason", Text, nullable=False, comment="why no run answers, in words"),
+    ForeignKeyConstraint(["feed", "run"], ["runs.feed", "runs.id"]),
+    comment="how a job that a run depends on stood for it",
+    **_MARIADB,
+)
+
+variables = Table(
+    "variables",
+    metadata,
+    Column("feed", Integer, primary_key=True, comment="the daemon"),
+    Column("run", String(TOKEN), primary_key=True, comment="the run"),
+    Column(
+        "kind", String(WORD), primary_key=True, comment="given by who asked for it, or left for its children"
+    ),
+    Column("position", Integer, primary_key=True, comment="from 0, in their order"),
+    Column("name", String(NAME), nullable=False, comment="of the variable"),
+    Column("value", Text, nullable=False, comment="of the variable"),
+    ForeignKeyConstraint(["feed", "run"], ["runs.feed", "runs.id"]),
+    comment="a variable that a run was given or left",
     **_MARIADB,
 )
 
@@ -138,12 +181,19 @@ intervals = Table(
     "intervals",
     metadata,
     Column("feed", Integer, ForeignKey("feeds.id"), primary_key=True, comment="the daemon"),
-    Column("kind", String(WORD), primary_key=True, comment="outage, suspend or pause"),
+    Column("kind", String(WORD), primary_key=True, comment="outage, suspend, pause or disabled"),
     Column("began", BigInteger, primary_key=True, comment="from"),
     Column("ended", BigInteger, nullable=False, comment="up to"),
     Column("reason", Text, nullable=False, comment="why, in words"),
+    Column(
+        "job",
+        String(NAME),
+        primary_key=True,
+        server_default="",
+        comment="OWNER/NAME of the one that it is about; empty if of all",
+    ),
     Index("ix_intervals_ended", "feed", "ended"),
-    comment="a time in which jobs were not started",
+    comment="a time in which jobs, or one of them, were not started",
     **_MARIADB,
 )
 

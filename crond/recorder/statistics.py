@@ -71,7 +71,9 @@ def _newest(queries: Queries, wanted: Filter, job: Any) -> list[Any]:
     ended = (*_conditions(queries, wanted, job), runs.c.outcome.is_not(None))
     chosen = select(*(runs.c[name] for name in names)).where(*ended)
     few = chosen.order_by(runs.c.began.desc()).limit(_MEASURED).subquery("few")
-    same = and_(attempts.c.feed == few.c.feed, attempts.c.run == few.c.id, attempts.c.number == few.c.attempt)
+    # The latest attempt may have been its condition's, which says nothing of what the job needs.
+    number = (attempts.c.number == few.c.attempt, attempts.c.number > 0)
+    same = and_(attempts.c.feed == few.c.feed, attempts.c.run == few.c.id, *number)
     needed = (attempts.c.cpu_user, attempts.c.cpu_system, attempts.c.max_rss)
     measured = select(few, *needed).join_from(few, attempts, same, isouter=True)
     return list(queries.connection.execute(measured.order_by(few.c.began.desc())))

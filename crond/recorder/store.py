@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Executable, Table, insert, select, update
+from sqlalchemy import Connection, Executable, Table, bindparam, delete, insert, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
@@ -20,13 +20,25 @@ from crond.recorder.database import open_engine
 from crond.recorder.feed import Batch, Position
 from crond.recorder.migrate import upgrade
 from crond.recorder.records import CrontabRecord, IntervalRecord, Row, RunRecord
-from crond.recorder.schema import HEAD, attempts, crontabs, feeds, intervals, jobs, runs
+from crond.recorder.schema import (
+    HEAD,
+    attempts,
+    crontabs,
+    feeds,
+    intervals,
+    jobs,
+    parents,
+    runs,
+    variables,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
 #: What a database calls wrong data, and will again; the rest may be better later.
 _WRONG_DATA = (DataError, IntegrityError)
+#: Rows that are named in one statement.
+_TOGETHER = 500
 _LOST = "the scheduler's journal is gone; how the run ended is unknown"
 
 
@@ -97,7 +109,7 @@ class Store:
         connection.execute(
             update(runs)
             .where(runs.c.feed == held, runs.c.outcome.is_(None), runs.c.state != "finished")
-            .values(state="finished", outcome="lost", reason=_LOST)
+            .values(state="finished", outcome="lost", reason=_LOST, waits=None, until_at=None)
         )
         return int(held)
 
@@ -148,9 +160,28 @@ class Store:
             owner = uid if record.row["uid"] is None else record.row["uid"]
             rows.append({**record.row, "job": number, "uid": owner})
         self._write_rows(connection, runs, rows)
-        tried = [{**one, "run": record.row["id"]} for record in records for one in record.attempts]
-        self._write_rows(connection, attempts, tried)
+        self._delete_stale(connection, records)
+        for table, name in ((attempts, "attempts"), (parents, "parents"), (variables, "variables")):
+            parts = [{**one, "run": record.row["id"]} for record in records for one in getattr(record, name)]
+            self._write_rows(connection, table, parts)
         return known
+
+    def _delete_stale(self, connection: Connection, records: Sequence[RunRecord]) -> None:
+        """Delete what newer records of runs say no more; most runs have nothing of it."""
+        again = [record.row["id"] for record in records if record.again]
+        for start in range(0, len(again), _TOGETHER):
+            for table in (parents, variables):
+                few = table.c.run.in_(again[start : start + _TOGETHER])
+                connection.execute(delete(table).where(table.c.feed == self._feed, few))
+        polled = [
+            {"polled": record.row["id"], "latest": number}
+            for record in records
+            if (number := min((one["number"] for one in record.attempts), default=0)) < 0
+        ]
+        if polled:
+            of_run = (attempts.c.feed == self._feed, attempts.c.run == bindparam("polled"))
+            earlier = (attempts.c.number < 0, attempts.c.number != bindparam("latest"))
+            connection.execute(delete(attempts).where(*of_run, *earlier), polled)
 
     def _write_jobs(
         self, connection: Connection, records: Iterable[RunRecord]
@@ -174,9 +205,9 @@ class Store:
 
     def _numbers(self, connection: Connection, names: list[str]) -> dict[str, tuple[int, int | None]]:
         found: dict[str, tuple[int, int | None]] = {}
-        for start in range(0, len(names), 500):
+        for start in range(0, len(names), _TOGETHER):
             chosen = select(jobs.c.job, jobs.c.id, jobs.c.uid).where(
-                jobs.c.feed == self._feed, jobs.c.job.in_(names[start : start + 500])
+                jobs.c.feed == self._feed, jobs.c.job.in_(names[start : start + _TOGETHER])
             )
             found.update({row.job: (row.id, row.uid) for row in connection.execute(chosen)})
         return found

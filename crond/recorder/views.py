@@ -5,6 +5,7 @@ The keys of a run are those of docs/reference/json.md, whoever answers. Pure. Ca
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,6 +43,10 @@ def run(row: Any) -> dict[str, Any]:
         "state": row.state,
         "outcome": row.outcome,
         "reason": row.reason,
+        "waits": row.waits,
+        "until": iso(row.until_at),
+        "pool": row.pool,
+        "follows": row.follows,
         "started_at": iso(row.started_at),
         "ended_at": iso(row.ended_at),
         "exit_code": row.exit_code,
@@ -68,11 +73,13 @@ def attempt(row: Any) -> dict[str, Any]:
     lasted = None if row.started_at is None or row.ended_at is None else row.ended_at - row.started_at
     return {
         "number": row.number,
+        "part": "command" if row.number > 0 else "condition" if row.number == 0 else "wait_for",
         "attempt": f"{row.run}.{row.number}",
         "pid": row.pid,
         "started_at": iso(row.started_at),
         "ended_at": iso(row.ended_at),
         "duration": seconds(lasted),
+        "outcome": row.outcome,
         "exit_code": row.exit_code,
         "signal": row.signal,
         "cpu_user": seconds(row.cpu_user),
@@ -84,9 +91,31 @@ def attempt(row: Any) -> dict[str, Any]:
     }
 
 
+def parent(row: Any) -> dict[str, Any]:
+    """Return the parent in `row`."""
+    return {
+        "job": row.job,
+        "run": row.parent or None,
+        "outcome": row.outcome,
+        "exit_code": row.exit_code,
+        "reason": row.reason,
+    }
+
+
+def variables(rows: Iterable[Any]) -> dict[str, str]:
+    """Return the variables in `rows`; of equal names the last holds."""
+    return {row.name: row.value for row in rows}
+
+
 def interval(row: Any) -> dict[str, Any]:
     """Return the interval in `row`."""
-    return {"kind": row.kind, "from": iso(row.began), "upto": iso(row.ended), "reason": row.reason}
+    return {
+        "kind": row.kind,
+        "from": iso(row.began),
+        "upto": iso(row.ended),
+        "reason": row.reason,
+        "job": row.job or None,
+    }
 
 
 def crontab(row: Any) -> dict[str, Any]:

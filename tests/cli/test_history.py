@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,10 +17,13 @@ from crond.cli import db as db_module
 from crond.cli import history as history_module
 from crond.cli import stats as stats_module
 from crond.cli import why as why_module
+from crond.cli.answers import read_run
 from crond.cli.client import Reply
+from crond.cli.describe import standing
 from crond.cli.format import cells
 from crond.cli.main import crontabx
 from crond.cli.stats import rate, sparkline
+from crond.model.run import Wait
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import RUNNING, FakeDaemon, Hang, no, run_body, yes
 from tests.cli.terminal import on_terminal
@@ -291,6 +295,102 @@ def test_show_of_what_never_started(ask: Client, daemon: FakeDaemon) -> None:
     ]
 
 
+def test_show_of_a_run_in_a_pipeline(ask: Client, daemon: FakeDaemon) -> None:
+    """What came before its command, what it depended on, was given and left, each in words."""
+    attempts = [
+        attempt_body(-3, outcome="success"),
+        attempt_body(0, outcome="success"),
+        attempt_body(1, outcome="timed_out", signal=15, exit_code=None),
+        attempt_body(2, outcome="lost", exit_code=None, ended_at=None, duration=None),
+    ]
+    parents = [
+        {"job": "root/sales", "run": "abc", "outcome": "failed", "exit_code": 3, "reason": ""},
+        {
+            "job": "root/weather",
+            "run": None,
+            "outcome": "skipped",
+            "exit_code": None,
+            "reason": "not due yet",
+        },
+        {"job": "root/slow", "run": "abd", "outcome": None, "exit_code": None, "reason": ""},
+    ]
+    body = recorded(
+        outcome="lost", reason="", exit_code=None, attempts=2, attempt="k3f.2", attempts_detail=attempts,
+        parents=parents, environment={"LR": "0.1", "DATE": "x\x1b"}, data={"BETTER": "yes"}, pool="root/gpu",
+        by=0, spent=1,
+    )  # fmt: skip
+    tells(daemon, "show", {"run": body, "crontab": None})
+    lines = ask("show", "k3f").stdout.splitlines()
+    assert lines[2] == "  because of   its schedule; run again for root"
+    assert lines[lines.index("  pool         root/gpu") :] == [
+        "  pool         root/gpu",
+        "  was given    LR=0.1",
+        "               DATE=x^[",
+        "  left         BETTER=yes",
+        "",
+        "  PARENT        RUN  STOOD AS",
+        "  root/sales    abc  failed (exit status 3)",
+        "  root/weather  -    skipped (not due yet)",
+        "  root/slow     abd  not ended yet",
+        "",
+        "  ATTEMPT  OF               STARTED (KST)        LASTED  ENDED BY             OUTPUT",
+        "  k3f.-3   wait_for, try 3  2026-11-21 12:00:00  1.5 s   exit status 0        12 B",
+        "  k3f.0    condition        2026-11-21 12:00:00  1.5 s   exit status 0        12 B",
+        "  k3f.1    command          2026-11-21 12:00:00  1.5 s   timed out (SIGTERM)  12 B",
+        "  k3f.2    command          2026-11-21 12:00:00  -       lost                 12 B",
+    ]
+
+
+def test_show_of_a_run_that_its_condition_left_out(ask: Client, daemon: FakeDaemon) -> None:
+    """What the condition used is not told as the run's; who asked for it and what it follows is."""
+    body = recorded(
+        outcome="skipped", reason="condition", exit_code=1, started_at=None, duration=None, attempts=0,
+        attempt="k3f.0", attempts_detail=[attempt_body(0, exit_code=1, outcome="skipped")],
+        trigger="manual", by=0, follows="abc",
+    )  # fmt: skip
+    tells(daemon, "show", {"run": body, "crontab": None})
+    assert ask("show", "k3f").stdout.splitlines() == [
+        "Run k3f of root/backup: skipped (condition)",
+        "  instant      2026-11-21 12:00:00 KST",
+        "  because of   a request of root, after run abc",
+        "  ended        2026-11-21 12:00:01 KST",
+        "  ran as       root on web1",
+        "",
+        "  ATTEMPT  OF         STARTED (KST)        LASTED  ENDED BY       OUTPUT",
+        "  k3f.0    condition  2026-11-21 12:00:00  1.5 s   exit status 1  12 B",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wait", "text"),
+    [
+        ({"waits": "retry", "until": 240}, "waiting to retry in 4 min"),
+        ({"waits": "jitter", "until": 240}, "waiting to start in 4 min"),
+        ({"waits": "dependencies", "until": 86400}, "waiting for its parents, at most 1 d"),
+        ({"waits": "pool", "pool": "root/gpu"}, "waiting for pool root/gpu"),
+        ({"waits": "overlap", "reason": "1 runs"}, "waiting for another run (1 runs)"),
+        ({"waits": "sensor", "until": -60}, "waiting for its wait_for"),
+        ({"waits": "a later word"}, "waiting"),
+    ],
+)
+def test_what_a_run_waits_for(wait: dict[str, Any], text: str) -> None:
+    """For what and how long yet, whether or not it had an attempt before: that is over."""
+    now = datetime(2026, 11, 21, 4, tzinfo=UTC)
+    if "until" in wait:
+        wait = {**wait, "until": (now + timedelta(seconds=wait["until"])).isoformat()}
+    body = recorded(state="waiting", outcome=None, ended_at=None, **wait)
+    assert standing(read_run(body), now).text == text
+
+
+def test_every_wait_has_words() -> None:
+    """A kind of wait that the model knows and the client does not would be a bare `waiting`."""
+    waiting = {"state": "waiting", "outcome": None, "ended_at": None}
+    now = datetime.now(UTC)
+    texts = {standing(read_run(recorded(**waiting, waits=wait.value)), now).text for wait in Wait}
+    assert "waiting" not in texts
+    assert len(texts) == len(Wait)
+
+
 # --- stats -------------------------------------------------------------------------------------------
 
 
@@ -310,6 +410,17 @@ def test_stats_of_a_job(ask: Client, daemon: FakeDaemon) -> None:
         "               (x failed, - stopped or skipped)",
     ]
     assert daemon.asked == [("recorder", "stats", {"job": "backup", "count": "30"})]
+
+
+def test_stats_do_not_blame_a_job_for_its_parents(ask: Client, daemon: FakeDaemon) -> None:
+    """What did not start since a parent failed is marked as what was skipped; a time-out is a failure."""
+    ends = ("upstream_failed", "timed_out", "success")
+    last = [{"id": end, "started_at": None, "duration": 1.0, "outcome": end} for end in ends]
+    tells(daemon, "stats", {"stats": {**STATS, "last": last}})
+    assert ask("stats", "b").stdout.splitlines()[-2:] == [
+        "               -x",
+        "               (x failed, - stopped, skipped or upstream failed)",
+    ]
 
 
 def test_stats_of_all_jobs(ask: Client, daemon: FakeDaemon) -> None:

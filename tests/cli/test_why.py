@@ -122,6 +122,30 @@ def due_daily(daemon: FakeDaemon, *, schedule: str = DAILY, up_since: str = "202
             "it is about to start",
             "Run k3f, for 2026-11-21 03:00:00 KST, has not started yet: it is waiting (overlap).",
         ),
+        (
+            {
+                **recorded(state="waiting", outcome=None, waits="pool", pool="root/gpu"),
+                **NEVER,
+                "ended_at": None,
+            },
+            "it is about to start",
+            "Run k3f, for 2026-11-21 03:00:00 KST, has not started yet: it is waiting for pool root/gpu.",
+        ),
+        (
+            {**recorded(state="waiting", outcome=None, waits="retry"), "ended_at": None},
+            "it runs",
+            "Run k3f started last at 2026-11-21 03:00:00 KST; it is waiting to retry.",
+        ),
+        (
+            recorded(outcome="timed_out", exit_code=None, signal=15),
+            "it ran and timed out",
+            "Run k3f started at 2026-11-21 03:00:00 KST, ran for 12 s and timed out: signal 15, SIGTERM.",
+        ),
+        (
+            {**recorded(outcome="upstream_failed", reason="root/a failed"), **NEVER},
+            "it did not start",
+            f"Run k3f, for {DUE}, was not started, since what it depends on failed: root/a failed.",
+        ),
     ],
 )
 def test_what_is_recorded(ask: Client, daemon: FakeDaemon, run: dict, title: str, sentence: str) -> None:
@@ -186,6 +210,19 @@ def test_an_interval_answers(
     assert verdict(ask, "backup", "2026-11-21T03:00") == (
         expected,
         f"It did not run at {DUE}: {words} from 2026-11-21 02:50:00 KST to 2026-11-21 03:05:00 KST (15 min).",
+    )
+
+
+@pytest.mark.parametrize(("kind", "words"), [("pause", "it was paused"), ("disabled", "it was disabled")])
+def test_an_interval_of_the_job_itself(ask: Client, daemon: FakeDaemon, kind: str, words: str) -> None:
+    """Who paused it, or why it was disabled, is said too."""
+    edges = {"from": "2026-11-20T17:50:00Z", "upto": "2026-11-20T18:05:00Z"}
+    remembers(daemon, intervals=[{"kind": kind, **edges, "reason": "by root", "job": "root/backup"}])
+    due_daily(daemon)
+    span = "from 2026-11-21 02:50:00 KST to 2026-11-21 03:05:00 KST (15 min)"
+    assert verdict(ask, "backup", "2026-11-21T03:00") == (
+        Verdict.PAUSED,
+        f"It did not run at {DUE}: {words} {span}: by root.",
     )
 
 

@@ -2,116 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import pwd
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import func, select, text
 from sqlalchemy.engine import URL
 
 from crond.recorder import statistics
-from crond.recorder.database import open_engine
 from crond.recorder.feed import Position
-from crond.recorder.migrate import NewerSchema, revision_of
 from crond.recorder.prune import Keep, prunable, prune
-from crond.recorder.queries import FAILURES, Filter, Queries, Refusal
+from crond.recorder.queries import UNSUCCESSFUL, Filter, Refusal
 from crond.recorder.records import RunRecord
 from crond.recorder.schema import (
-    HEAD,
-    VERSION_TABLE,
     attempts,
     crontabs,
-    feeds,
     intervals,
     jobs,
-    metadata,
+    parents,
     runs,
+    variables,
 )
 from crond.recorder.store import Store
-from tests.contract.databases import BACKENDS, fresh_database
+from tests.contract.histories import ANN, BEN, ROOT, TOKEN, asked, count, ids, micro, shown
 from tests.recorder.journal import NOON, attempt, batch, run
-
-ANN, BEN, ROOT = 1000, 1001, 0
-TOKEN = "token"
-
-
-@pytest.fixture(params=BACKENDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
-    with fresh_database(request.param, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def store(url: URL) -> Iterator[Store]:
-    made = Store(url)
-    made.begin(TOKEN, "host", "/journal")
-    yield made
-    made.close()
-
-
-def micro(seconds: float) -> int:
-    return round(seconds * 1_000_000)
-
-
-def asked(store: Store, what: Any, *, uid: int = ROOT, token: str = TOKEN) -> Any:
-    """Return what `what` says of the queries of `uid`, through a connection of their own."""
-    engine = open_engine(store._engine.url, writer=False)
-    try:
-        with engine.connect() as connection, connection.begin():
-            return what(Queries(connection, token, uid, uid == ROOT))
-    finally:
-        engine.dispose()
-
-
-def ids(store: Store, uid: int = ROOT, **wanted: Any) -> list[int]:
-    """Return the numbers of the runs in an answer to `history`."""
-    answer = asked(store, lambda queries: queries.history(Filter(**wanted)), uid=uid)
-    return [int(one["id"], 16) for one in answer["runs"]]
-
-
-def count(store: Store, table: Any) -> int:
-    with store.transaction() as connection:
-        return connection.scalar(select(func.count()).select_from(table)) or 0
-
-
-# --- the schema ------------------------------------------------------------------------------------------
-
-
-def test_migrations_make_the_tables_that_the_program_means(store: Store) -> None:
-    """What the migrations leave differs in nothing from the schema, and is known by its revision."""
-    with store.transaction() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-        assert compare_metadata(context, metadata) == []
-        assert revision_of(connection) == HEAD
-
-
-def test_a_migration_that_was_cut_short_is_finished(url: URL) -> None:
-    """MariaDB keeps the tables of a transaction that never ended: the next try makes what is missing."""
-    engine = open_engine(url, writer=True)
-    with engine.connect() as connection, connection.begin():
-        feeds.create(connection)
-        jobs.create(connection)
-    engine.dispose()
-    again = Store(url)
-    again.begin(TOKEN, "host", "/journal")
-    again.write(batch(run(1)))
-    assert ids(again) == [1]
-    again.close()
-
-
-def test_a_newer_schema_is_left_alone(url: URL, store: Store) -> None:
-    """A database that a newer program made is not written, not even its version."""
-    with store.transaction() as connection:
-        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
-    with pytest.raises(NewerSchema, match="9999"):
-        Store(url)
-    with store.transaction() as connection:
-        assert connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}")) == "9999"
-        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{HEAD}'"))
-
 
 # --- none missing, none double ---------------------------------------------------------------------------
 
@@ -167,6 +80,95 @@ def test_the_newest_record_of_a_run_holds(store: Store) -> None:
     assert (shown["attempts"], shown["duration"], shown["cpu_seconds"]) == (2, 1.0, 0.75)
     assert [one["exit_code"] for one in shown["attempts_detail"]] == [3, None]
     assert shown["attempts_detail"][0]["attempt"] == "00000000000001.1"
+
+
+WAITING: dict[str, Any] = {"state": "waiting", "outcome": None, "ended_at": None, "attempts": []}
+
+
+def test_what_a_run_waits_for(store: Store) -> None:
+    """For what, until when and for which pool; nothing of a wait is left when it is over."""
+    held: dict[str, Any] = {"waits": "pool", "until": NOON + 90, "pool": "ann/gpu", "follows": "f" * 14}
+    store.write(batch(run(1, **WAITING, **held)))
+    told = shown(store)
+    assert (told["state"], told["waits"], told["until"]) == ("waiting", "pool", "2026-11-21T12:01:30Z")
+    assert (told["pool"], told["follows"], told["attempt"]) == ("ann/gpu", "f" * 14, None)
+    store.write(batch(run(1, pool="ann/gpu")))
+    assert [shown(store)[key] for key in ("waits", "until", "pool")] == [None, None, "ann/gpu"]
+
+
+def test_a_run_that_is_run_again(store: Store) -> None:
+    """It is as one that has not ended; what the first time left is not told of the second."""
+    parent = ["ann/a", "a" * 14, "success", 0, ""]
+    first = attempt(outcome="success", data=[["X", "1"], ["Y", "2"]])
+    store.write(batch(run(1, attempts=[first], parents=[parent, parent], environment=[["LR", "0.1"]])))
+    told = shown(store)
+    assert (told["data"], told["environment"]) == ({"X": "1", "Y": "2"}, {"LR": "0.1"})
+    assert (
+        told["parents"]
+        == [{"job": "ann/a", "run": "a" * 14, "outcome": "success", "exit_code": 0, "reason": ""}] * 2
+    )
+    again: dict[str, Any] = {"state": "due", "outcome": None, "ended_at": None, "by": ANN, "spent": 1}
+    store.write(batch(run(1, **again, attempts=[first])))
+    told = shown(store)
+    assert (told["state"], told["outcome"], told["ended_at"]) == ("due", None, None)
+    assert (told["by"], told["spent"], told["attempts"], told["parents"]) == (ANN, 1, 1, [])
+    second = attempt(2, started_at=NOON + 900, ended_at=NOON + 903, data=[["X", "3"]])
+    store.write(batch(run(1, by=ANN, spent=1, attempts=[first, second], parents=[parent])))
+    told = shown(store)
+    assert (told["data"], told["environment"], len(told["parents"])) == ({"X": "3"}, {}, 1)
+    assert (told["attempts"], told["attempt"], told["duration"]) == (2, f"{1:014x}.2", 3.0)
+
+
+def test_a_skip_that_is_run_again_forgets_its_parents(store: Store) -> None:
+    """No attempt was spent, and still what its parents were to it the first time is over."""
+    parent = ["ann/a", "", "skipped", None, "not due yet"]
+    store.write(batch(run(1, outcome="skipped", attempts=[], parents=[parent])))
+    store.write(batch(run(1, **{**WAITING, "state": "due"}, by=ROOT)))
+    assert shown(store)["parents"] == []
+
+
+def test_a_run_that_the_scheduler_had_forgotten_keeps_its_attempts(store: Store) -> None:
+    """Run again after long, its record begins with the next attempt; the history has the first ones."""
+    store.write(batch(run(1, outcome="failed", attempts=[attempt(1), attempt(2, exit_code=3)])))
+    store.write(batch(run(1, **WAITING, by=ANN, spent=2)))
+    assert (shown(store)["attempts"], len(shown(store)["attempts_detail"])) == (2, 2)
+    store.write(batch(run(1, by=ANN, spent=2, attempts=[attempt(3)])))
+    told = shown(store)
+    assert (told["attempts"], told["attempt"]) == (3, f"{1:014x}.3")
+    assert [one["number"] for one in told["attempts_detail"]] == [1, 2, 3]
+
+
+def test_conditions_and_sensors_are_no_starts_of_the_command(store: Store) -> None:
+    """Of the tries of `wait_for` the latest stays; only the command's own time is the run's."""
+    polled = attempt(-1, exit_code=1, outcome="failed")
+    store.write(batch(run(1, **{**WAITING, "attempts": [polled]}, waits="sensor")))
+    assert (shown(store)["attempts"], shown(store)["started_at"], shown(store)["duration"]) == (0, None, None)
+    later = attempt(-2, started_at=NOON + 60, ended_at=NOON + 61)
+    asking = attempt(0, started_at=NOON + 70, ended_at=NOON + 71, exit_code=1)
+    store.write(batch(run(1, outcome="skipped", reason="condition", attempts=[later, asking])))
+    told = shown(store)
+    assert [(one["number"], one["part"]) for one in told["attempts_detail"]] == [
+        (-2, "wait_for"),
+        (0, "condition"),
+    ]
+    assert (told["attempt"], told["attempts"], told["exit_code"]) == (f"{1:014x}.0", 0, 1)
+    figures = asked(store, lambda queries: statistics.of_job(queries, "backup", Filter()))["stats"]
+    assert (figures["durations"], figures["cpu_seconds"], figures["max_rss"]) == (None, None, None)
+    # Run again, the condition is asked anew: the newest start is not the latest attempt any more.
+    ran = attempt(1, started_at=NOON + 80, ended_at=NOON + 85)
+    store.write(batch(run(1, outcome="skipped", by=ANN, spent=1, attempts=[later, ran, asking])))
+    told = shown(store)
+    assert (told["attempts"], told["duration"], told["started_at"]) == (1, 5.0, "2026-11-21T12:01:20Z")
+
+
+def test_what_a_job_leaves_is_bounded(store: Store) -> None:
+    """As much as a job may leave is kept, to the byte; nothing that it holds is refused."""
+    most = "x" * (64 * 1024 - 3)
+    odd = [["N" * 5000, "nul\0\udcff"], ["E", "é" * 40_000], *([f"K{n}", ""] for n in range(5000))]
+    store.write(batch(run(1, attempts=[attempt(data=[["A", most]])]), run(2, attempts=[attempt(data=odd)])))
+    assert shown(store)["data"] == {"A": most}
+    told = shown(store, 2)["data"]
+    assert (told["N" * 320], len(told), told["E"]) == ("nul\\0\\udcff", 1024, "é" * (65535 // 2))
 
 
 def test_one_refused_record_does_not_stop_the_others(store: Store) -> None:
@@ -236,15 +238,24 @@ def test_history_and_its_filters(store: Store) -> None:
     assert ids(store, count=2) == [6, 5]
     assert ids(store, job="ann/backup") == [6, 5, 3, 2, 1]
     assert ids(store, outcomes=("skipped",)) == [5]
-    assert ids(store, outcomes=FAILURES) == [4, 3, 2]
-    assert ids(store, outcomes=FAILURES, count=2) == [4, 3]
-    assert ids(store, outcomes=FAILURES, job="backup") == [3, 2]
+    assert ids(store, outcomes=UNSUCCESSFUL) == [4, 3, 2]
+    assert ids(store, outcomes=UNSUCCESSFUL, count=2) == [4, 3]
+    assert ids(store, outcomes=UNSUCCESSFUL, job="backup") == [3, 2]
     assert ids(store, since=micro(NOON + 120), until=micro(NOON + 240)) == [3, 2]
     assert ids(store, slowest=True, count=3) == [4, 1, 6]
     assert ids(store, slowest=True, job="backup", outcomes=("success", "lost")) == [1, 3]
     more = asked(store, lambda queries: queries.history(Filter(count=5)))["more"]
     all_of_them = asked(store, lambda queries: queries.history(Filter(count=6)))["more"]
     assert (more, all_of_them) == (True, False)
+
+
+def test_what_failed_for_a_parents_sake_is_shown_and_not_counted(store: Store) -> None:
+    """What never started after another's failure is among the failed; the rate is of the job's own."""
+    ends = ("success", "timed_out", "upstream_failed", "success")
+    store.write(batch(*(run(number, outcome=outcome) for number, outcome in enumerate(ends))))
+    assert ids(store, outcomes=UNSUCCESSFUL) == [2, 1]
+    figures = asked(store, lambda queries: statistics.of_job(queries, "backup", Filter()))["stats"]
+    assert figures["success_rate"] == pytest.approx(2 / 3)
 
 
 def test_a_run_is_told_as_the_scheduler_tells_it(store: Store) -> None:
@@ -254,6 +265,7 @@ def test_a_run_is_told_as_the_scheduler_tells_it(store: Store) -> None:
     assert told == {
         "id": "00000000000001", "job": "ann/backup", "instant": "2026-11-21T12:01:00Z", "ordinal": 0,
         "trigger": "manual", "by": ANN, "state": "finished", "outcome": "success", "reason": "",
+        "waits": None, "until": None, "pool": None, "follows": None,
         "started_at": "2026-11-21T12:01:00Z", "ended_at": "2026-11-21T12:01:02Z", "exit_code": 0,
         "signal": None, "attempt": "00000000000001.1", "attempts": 1, "pid": 4711, "output_size": 5,
         "owner": "ann", "uid": ANN, "run_as": "ann", "host": "host", "crontab": "digest1",
@@ -358,6 +370,39 @@ def test_why_an_instant_was_not_answered(store: Store) -> None:
     assert ([int(one["id"], 16) for one in latest["runs"]], latest["intervals"]) == ([9], [])
 
 
+def test_intervals_of_one_job_are_no_others(store: Store) -> None:
+    """What paused one job explains that job alone, and is shown to nobody else; many may begin together."""
+    times = (NOON + 100, NOON + 200)
+    store.write(
+        batch(
+            run(1),
+            run(2, job="ben/b", uid=BEN),
+            ["interval", "outage", *times, "down"],
+            ["interval", "pause", *times, "by ann", "ann/backup"],
+            ["interval", "pause", *times, "by ben", "ben/b"],
+            ["interval", "disabled", *times, "enabled=no", "ann/backup"],
+        )
+    )
+
+    def kept(job: str | None, uid: int) -> set[tuple[str, str | None]]:
+        told = asked(store, lambda q: q.overlapping(micro(NOON + 120), micro(NOON + 180), job=job), uid=uid)
+        return {(one["kind"], one["job"]) for one in told}
+
+    both = {("outage", None), ("pause", "ann/backup"), ("disabled", "ann/backup")}
+    assert kept("ann/backup", ANN) == kept("ann/backup", ROOT) == both
+    assert kept("ann/backup", BEN) == kept(None, ROOT) == {("outage", None)}
+    why = asked(store, lambda queries: queries.why("backup", micro(NOON + 120), None))
+    assert {(one["kind"], one["job"]) for one in why["intervals"]} == both
+
+
+def test_a_pause_of_a_job_that_never_ran_is_its_owners(store: Store) -> None:
+    """The history knows no such job, and still its owner is told what kept it from running."""
+    store.write(batch(["interval", "pause", NOON, NOON + 60, "by root", "daemon/new"]))
+    for uid, seen in ((pwd.getpwnam("daemon").pw_uid, 1), (pwd.getpwnam("nobody").pw_uid, 0)):
+        told = asked(store, lambda queries: queries.overlapping(None, None, job="daemon/new"), uid=uid)
+        assert len(told) == seen
+
+
 def test_figures_of_a_job(store: Store) -> None:
     """Counts by outcome, the share of successes among what was tried, quantiles of what it took."""
     outcomes = ["success"] * 6 + ["failed", "lost", "skipped", "stopped"]
@@ -388,6 +433,7 @@ def test_pruning_by_age_and_count_while_recording_goes_on(store: Store) -> None:
             *(run(n) for n in range(1500)),
             *(run(5000 + n, job="ann/often", at=NOON + 60 * 1500 + n) for n in range(700)),
             run(9000, at=NOON, state="running", outcome=None, ended_at=None),
+            run(9001, at=NOON, parents=[["a/b", "", None, None, ""]], environment=[["A", "b"]]),
             ["interval", "outage", NOON - 100, NOON, "old"],
             ["crontab", "/spool/ann", "ann", ANN, "old", NOON - 100],
             ["crontab", "/spool/ann", "ann", ANN, "digest1", NOON - 50],
@@ -401,7 +447,8 @@ def test_pruning_by_age_and_count_while_recording_goes_on(store: Store) -> None:
         taken += step
         written += 1
         store.write(batch(run(20_000 + written, job="ann/new")))
-    assert (taken, expected, written >= 4) == (1400 + 50 + 650, 1400 + 50 + 650, True)
+    assert (taken, expected, written >= 4) == (1401 + 50 + 650, 1401 + 50 + 650, True)
+    assert (count(store, parents), count(store, variables)) == (0, 0)
     left = ids(store, count=99999)
     assert len(left) == 50 + 50 + 1 + written
     assert {9000, 1499, 5699, 20_001} <= set(left)

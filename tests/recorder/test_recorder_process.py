@@ -11,14 +11,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
 
+from crond.cli.recorded import listed, read_instant
+from crond.recorder import migrate
+from crond.recorder.database import database_url, open_engine
 from crond.recorder.schema import HEAD
 from tests.contract.databases import BACKENDS, fresh_database
-from tests.recorder.journal import run, write
+from tests.recorder.journal import NOON, run, write
 from tests.recorder.program import DEADLINE, Recorder
 
 
@@ -196,6 +200,49 @@ def test_a_newer_schema_is_left_alone(recorder: Recorder) -> None:
     recorder.until({1, 2})
 
 
+def test_an_older_schema_is_not_read_before_it_is_upgraded(recorder: Recorder) -> None:
+    """Who asks meanwhile is told so, not of a column that is missing; then all is told."""
+    engine = open_engine(database_url(None, str(recorder.history)), writer=True)
+    with engine.connect() as connection, connection.begin():
+        migrate._run(connection, "0001")
+    engine.dispose()
+    write(recorder.journal, 1, run(1))
+    with closing(sqlite3.connect(database_of(recorder), isolation_level=None)) as lock:
+        lock.execute("BEGIN IMMEDIATE")
+        recorder.start()
+        recorder.heartbeat()
+        refused = json.loads(recorder.reply("history").body)
+        assert (refused["code"], refused["error"]) == (
+            "unavailable",
+            f"the history is being brought to schema {HEAD}",
+        )
+        lock.execute("ROLLBACK")
+    recorder.until({1})
+
+
+def test_runs_by_their_instants(recorder: Recorder) -> None:
+    """A pipeline's instants, and those of one job, by arguments as a client sends them."""
+    odd = 'ann/a,"b\udcff'
+    records = (run(1), run(2, job=odd, at=NOON + 60, outcome="failed"), run(3))
+    write(recorder.journal, 1, *records)
+    recorder.start()
+    recorder.until({1, 2, 3})
+    answer = recorder.ask("pipeline", jobs=json.dumps(["ann/backup", odd]), count="1")
+    assert ([one["state"] for one in answer["instants"]], answer["more"]) == (["success"], True)
+    answer = recorder.ask("pipeline", jobs=json.dumps(["ann/backup", odd]), until=str(NOON + 61))
+    [seen] = map(read_instant, answer["instants"])
+    assert (seen.instant, seen.state, len(seen.runs)) == (
+        datetime.fromtimestamp(NOON + 60, UTC),
+        "failed",
+        2,
+    )
+    many = listed("jobs", [*(f"ann/{'x' * 60}{number}" for number in range(600)), "ann/backup", odd])
+    assert len(many) > 5
+    assert len(recorder.ask("pipeline", **many)["instants"]) == 2
+    answer = recorder.ask("instants", job="ann/backup", **{"from": str(NOON + 60), "to": str(NOON + 180)})
+    assert [int(one["id"], 16) for one in answer["runs"]] == [1, 3]
+
+
 def test_settings_that_became_wrong(tmp_path: Path) -> None:
     """A URL that cannot be used is said without what may be a password in it; a right one is taken up."""
     recorder = Recorder(tmp_path, settings='[history]\nurl = "oracle://u:secret@h/d"\n')
@@ -228,6 +275,14 @@ def test_what_makes_no_request_is_answered_or_closed(recorder: Recorder) -> None
         ("history", {"outcome": "good"}),
         ("show", {}),
         ("why", {"instant": "1"}),
+        ("pipeline", {}),
+        ("pipeline", {"jobs": "ann/backup"}),
+        ("pipeline", {"jobs": '["ann/backup", 1]'}),
+        ("pipeline", {"jobs": "[" * 4000}),
+        ("pipeline", {"jobs": "[]", "jobs1": "{}"}),
+        ("instants", {"from": "0", "to": "1"}),
+        ("instants", {"job": "ann/backup", "from": "0"}),
+        ("instants", {"job": "ann/backup", "from": "0", "to": "inf"}),
         ("db", {"action": "drop"}),
         ("db", {"action": "prune", "keep_days": "x"}),
         ("db", {"action": "prune", "keep_runs": "0"}),
