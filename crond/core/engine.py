@@ -41,6 +41,7 @@ from crond.model.events import (
     TableParsed,
     Woke,
 )
+from crond.model.host import read_host
 from crond.model.job import Job, digest_of
 from crond.model.messages import (
     Exited,
@@ -48,6 +49,7 @@ from crond.model.messages import (
     Hello,
     Mail,
     NotStarted,
+    Retire,
     Started,
     Stop,
     Survived,
@@ -265,8 +267,7 @@ class Engine:
         self._hello = hello
         self._complete = False
         self._survivors = {}
-        pools = {name: int(size) for name, size in hello.pools if size.isdecimal()}
-        self.roster.begin(pools)
+        self.roster.begin(read_host((), hello.pools).pools)
         self.began = hello.began
         self._delay_factor = random_delay_factor(hello.seed)
         position = self.memory.position
@@ -365,6 +366,9 @@ class Engine:
         """Answer a moment that has passed: made up, left out with its reason, or never ours."""
         held = self.memory.answered.get(due.job.id)
         if held is not None and held.instant >= due.instant:
+            # Its line may still be there: whoever was to remove it died, or could not.
+            if not self.memory.queue.holds(due.job.id) and self._has_ended(due.job):
+                self._ledger.send(Retire(due.job.version, due.job.index))
             return
         outage = self.memory.outage
         if outage is None or not outage.began < due.instant <= outage.ended:
@@ -375,6 +379,9 @@ class Engine:
             run = Run(id=identity, job=due.job.id, instant=due.instant, ordinal=0, trigger=Trigger.SCHEDULE)
             self._runs.finish(run, Outcome.SKIPPED, f"missed: {_DOWN}", wall)
         # What catches up is made up with everything else.
+
+    def _has_ended(self, job: Job) -> bool:
+        return all(run.state is State.FINISHED for run in self.memory.runs_of(job.id))
 
     def _last_served(self, job: Job) -> float | None:
         """The instant that `job` last answered in this life of the launcher, if any."""
