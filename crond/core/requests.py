@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from crond.core.clockwork import Reading
+from crond.core.dependencies import as_parent
 from crond.core.ledger import Ledger
 from crond.core.runs import Runs
 from crond.model.events import (
@@ -33,7 +34,7 @@ class Requests:
     def run(self, reading: Reading, event: RunRequested) -> None:
         """Run a job now, whatever it depends on; with `downstream` its descendants after it."""
         root = self._made(event.job, reading.wall, Trigger.MANUAL, event.by)
-        root = replace(root, environment=event.environment)
+        root = root.but(environment=event.environment)
         followers: list[Run] = []
         if event.downstream:
             made = {root.job: root}
@@ -41,7 +42,7 @@ class Requests:
                 if not self._may_follow(event.job, job, event.by):
                     continue
                 one = self._made(job, reading.wall, Trigger.MANUAL, event.by)
-                one = replace(one, follows=root.id, parents=self._parents(one, made))
+                one = one.but(follows=root.id, parents=self._parents(one, made))
                 made[job] = one
                 followers.append(one)
         self.runs.advance(root, reading)
@@ -68,12 +69,10 @@ class Requests:
         """Return `run` with what became of its parents meanwhile: one may have ended at once."""
         held = self.ledger.memory.runs
         parents = tuple(
-            Parent(one.job, one.run, held[one.run].outcome, None, held[one.run].reason)
-            if one.outcome is None and one.run in held and held[one.run].state is State.FINISHED
-            else one
+            as_parent(held[one.run]) if one.outcome is None and one.run in held else one
             for one in run.parents
         )
-        return replace(run, parents=parents)
+        return run.but(parents=parents)
 
     def backfill(self, reading: Reading, event: BackfillRequested) -> None:
         """Run a job for an instant that was."""
@@ -92,6 +91,8 @@ class Requests:
         root = self.ledger.memory.runs.get(event.run)
         if root is None or root.state is not State.FINISHED:
             return
+        if root.job not in self.runs.scene.roster.jobs:
+            return  # nothing is left to run, and how it ended shall stay known
         again = {root.id: root}
         if event.downstream:
             self._collect(root, again, by=event.by, failed=event.failed)
@@ -129,7 +130,7 @@ class Requests:
             return
         reason = f"marked by uid {event.by}"
         if run.state is State.FINISHED:
-            marked = replace(run, outcome=event.outcome, reason=reason, by=event.by)
+            marked = run.but(outcome=event.outcome, reason=reason, by=event.by)
             self.ledger.change(marked)
             self.runs.tell_children(marked)
         else:
