@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -104,9 +105,10 @@ class Starting:
     def _group(self, ready: Ready, policy: Policy) -> None:
         """Make a group for the process of `ready`. Raises OSError if it is to be limited by one."""
         assert self._groups is not None
-        limits = {"memory_max": policy.memory_max, "cpu_quota": policy.cpu_quota}
         try:
-            ready.group = self._groups.make(ready.key, **limits)
+            ready.group = self._groups.make(
+                ready.key, memory_max=policy.memory_max, cpu_quota=policy.cpu_quota
+            )
             ready.entrance = ready.group.entrance()
         except OSError as error:
             if policy.memory_max is not None or policy.cpu_quota is not None:
@@ -128,6 +130,18 @@ class Starting:
             self._log.error(f"{attempt.job}: {attempt.key} left more than {VARIABLE} holds: cut")
         self._let_go(attempt.group)
         return left.pairs
+
+    def adopt(self, survivors: Collection[Attempt]) -> None:
+        """Find again what an earlier life made for `survivors`, and let go of what it made for others."""
+        if self._groups is not None:
+            for attempt in survivors:
+                attempt.group = self._groups.held(attempt.key)
+        self._data.clear(keep={attempt.key for attempt in survivors})
+
+    def vanished(self, attempt: Attempt) -> None:
+        """Let go of what an earlier life made for `attempt`, which has ended. What it left, nobody knows."""
+        self._data.drop(attempt.key)
+        self._let_go(attempt.group)
 
     def undo(self, ready: Ready) -> None:
         """Let go of what was made for a process that is not."""
@@ -208,7 +222,8 @@ class Ready:
         """Return what a later life has to know of the process; None if there is none any more."""
         if self.trouble is not None:
             return None
-        return line_of(self.key, self.pid, self.job, self._uid, self._prepared.user, self.at)
+        mark = 0 if self.mark is None else self.mark[2]
+        return line_of(self.key, self.pid, self.job, self._uid, self._prepared.user, self.at, mark)
 
     def attempt(self) -> Attempt:
         """Return the record of this start."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from crond.launcher.config import Config
 from crond.model.messages import Exited, Forget, NotStarted, Retire, Stop
 from tests.launcher.daemon import Daemon, Runner, alive, files_config, output_of, until
+from tests.launcher.escaping import as_user, escaped, escaping
 
 pytestmark = pytest.mark.system
 UID = os.geteuid()
@@ -339,29 +339,9 @@ def test_what_users_leave(host: Callable[..., Config], folder: Path, daemon: Beg
 
 # --- stopping --------------------------------------------------------------------------------------
 
-#: Forks until no parent of its own and no session lead to it, ignores TERM, and tells its pid.
-_ESCAPE = """\
-import os, signal, sys, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-for _ in range(3):
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-with open(sys.argv[1] + ".new", "w") as file:
-    file.write(str(os.getpid()))
-os.rename(sys.argv[1] + ".new", sys.argv[1])
-time.sleep(1000)
-"""
-
-
-def escaping(folder: Path) -> str:
-    (folder / "escape.py").write_text(_ESCAPE)
-    return f"/usr/bin/python3 -S {folder}/escape.py {folder}/pid; exec sleep 1000"
-
 
 def stop_one(runner: Runner, folder: Path, key: str) -> None:
-    until((folder / "pid").exists)
-    pid = int((folder / "pid").read_text())
+    pid = escaped(folder)
     assert alive(pid)
     runner.wire.send(Stop(key))
     assert code(runner.result(key)) == -signal.SIGTERM
@@ -383,17 +363,11 @@ def test_a_tree_that_forked_away_ends(begin: Callable[..., Jobs], folder: Path) 
     jobs.end(other)
 
 
-@AS_ROOT
 def test_a_tree_ends_without_a_cgroup(folder: Path, daemon: Begin) -> None:
     """In most containers nobody gives us a group: the mark of the attempt's processes tells who is of it."""
-    if shutil.which("setpriv") is None:
-        pytest.skip("no setpriv")
-    nobody = pwd.getpwnam("nobody")
-    os.chown(folder, nobody.pw_uid, -1)
+    begin = as_user("nobody", daemon, folder)
     (folder / "crontab").write_text(f"HOME=/\n#: timeout=1h kill_timeout=1s\n* * * * * {escaping(folder)}\n")
-    config = files_config(folder, folder / "crontab")
-    wrapper = ("setpriv", "--reuid", str(nobody.pw_uid), "--clear-groups")
-    runner = Runner(daemon(config, wrapper=wrapper).wire())
+    runner = Runner(begin(files_config(folder, folder / "crontab")).wire())
     stop_one(runner, folder, runner.start(runner.table(folder / "crontab")))
 
 
