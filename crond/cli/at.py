@@ -172,12 +172,13 @@ def _show_all(place: Place, user: str, *, as_json: bool) -> None:
 
 def _row(seen: OneShotSeen, now: datetime) -> list[Cell]:
     left = (seen.at - now).total_seconds()
+    first, _, more = seen.command.partition("\n")
     return [
         Cell(printable(seen.name)),
         Cell(shown(seen.at)),
         # Its line stays until its run has had its answer.
         Cell(duration(left)) if left > 0 else Cell("due", "yellow"),
-        Cell(printable(seen.command.replace("\n", "; "))),
+        Cell(printable(first) + (" ..." if more else "")),
     ]
 
 

@@ -37,6 +37,7 @@ _RECEIVE = 64 * 1024
 
 _STATUS_OF = {
     "unknown": Status.UNKNOWN,
+    "forgotten": Status.UNKNOWN,
     "ambiguous": Status.UNKNOWN,
     "closing": Status.UNREACHABLE,
     "unavailable": Status.UNREACHABLE,

@@ -23,6 +23,7 @@ from crond.core.preview import Preview
 from crond.core.requests import Requests
 from crond.core.roster import Roster
 from crond.core.runs import Runs
+from crond.core.spread import spread
 from crond.core.walks import Walks
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.actions import Action
@@ -93,6 +94,7 @@ class Engine:
         self._zone_named = zone_named
         self._rules = rules
         self._days_off = days_off
+        self._host = host
         self._walk = Walks(zone=zone, zone_named=zone_named, rules=rules)
         self._hello: Hello | None = None
         self._complete = False
@@ -183,6 +185,16 @@ class Engine:
     def is_within(self, job: Job, instant: float) -> bool:
         """True if `instant` (epoch seconds) lies between starts_at and expires_at of `job`."""
         return self._planning.is_within(job, instant)
+
+    def window_of(self, job: Job, near: float) -> tuple[float, float]:
+        """Return starts_at and expires_at of `job` (epoch seconds), infinite where it has none. Of a time
+        that comes twice, the one that is `near`.
+        """
+        return self._planning.window_of(job, near)
+
+    def jitter_of(self, job: Job) -> int:
+        """Return by how many seconds runs of `job` start after their instants."""
+        return spread(job.entry.policy.jitter, self._host, job.id)
 
     def _due_after(self, job: Job, wall: float) -> Iterator[float]:
         return self.preview(wall).looking_from(wall).due_times(job)

@@ -95,11 +95,17 @@ class Planning:
 
     def is_within(self, job: Job, instant: float) -> bool:
         """True if `instant` lies between starts_at and expires_at of `job`."""
+        begin, end = self.window_of(job, instant)
+        return begin <= instant < end
+
+    def window_of(self, job: Job, near: float) -> tuple[float, float]:
+        """Return starts_at and expires_at of `job`; of a time that comes twice, the one that is `near`."""
         policy = job.entry.policy
-        begins, ends = policy.starts_at, policy.expires_at
-        if begins is not None and instant < self._moment(job, begins, instant):
-            return False
-        return ends is None or instant < self._moment(job, ends, instant)
+        begin, end = policy.starts_at, policy.expires_at
+        return (
+            float("-inf") if begin is None else self._moment(job, begin, near),
+            float("inf") if end is None else self._moment(job, end, near),
+        )
 
     def _moment(self, job: Job, moment: datetime, near: float) -> float:
         if moment.tzinfo is not None:

@@ -38,6 +38,8 @@ class Requests:
         if event.downstream:
             made = {root.job: root}
             for job in self.runs.scene.roster.graph.downstream(event.job):
+                if not self._may_follow(event.job, job, event.by):
+                    continue
                 one = self._made(job, reading.wall, Trigger.MANUAL, event.by)
                 one = replace(one, follows=root.id, parents=self._parents(one, made))
                 made[job] = one
@@ -45,6 +47,13 @@ class Requests:
         self.runs.advance(root, reading)
         for one in followers:
             self.runs.advance(self._as_they_stand(one), reading)
+
+    def _may_follow(self, asked: str, job: str, by: int) -> bool:
+        """True if what is asked of one job may reach another: root's jobs may depend on those of users, who
+        must not start them by that.
+        """
+        jobs = self.runs.scene.roster.jobs
+        return by == 0 or (asked in jobs and job in jobs and jobs[asked].uid == jobs[job].uid)
 
     def _parents(self, run: Run, made: dict[str, Run]) -> tuple[Parent, ...]:
         links = self.runs.scene.roster.graph.parents.get(run.job, ())
@@ -85,7 +94,7 @@ class Requests:
             return
         again = {root.id: root}
         if event.downstream:
-            self._collect(root, again, failed=event.failed)
+            self._collect(root, again, by=event.by, failed=event.failed)
         for run in again.values():
             parents = tuple(
                 replace(one, outcome=None, exit_code=None, reason="") if one.run in again else one
@@ -96,12 +105,14 @@ class Requests:
             self.ledger.change(revived)
             self.runs.look_again(run.id)
 
-    def _collect(self, root: Run, again: dict[str, Run], *, failed: bool) -> None:
+    def _collect(self, root: Run, again: dict[str, Run], *, by: int, failed: bool) -> None:
         """Add the finished runs that `root` answered for, and theirs; `failed`: only what did not succeed."""
         waiting = [root]
         while waiting:
             parent = waiting.pop()
             for job in self.runs.scene.roster.graph.children.get(parent.job, ()):
+                if not self._may_follow(root.job, job, by):
+                    continue
                 for run in self.ledger.memory.runs_of(job):
                     answered = any(one.run == parent.id for one in run.parents)
                     if not answered or run.id in again or run.state is not State.FINISHED:

@@ -98,20 +98,18 @@ class Starting:
             self._data.make(ready.key, None if identity is None else (identity.uid, identity.gid))
         policy = prepared.policy
         if self._groups is not None and policy is not PLAIN:
-            self._group(ready, policy)
+            self._group(self._groups, ready, policy)
         if policy.cpu_quota is not None and (self._groups is None or "cpu" not in self._groups.controllers):
             self._tell_of_quota(ready.job)
 
-    def _group(self, ready: Ready, policy: Policy) -> None:
+    def _group(self, groups: Groups, ready: Ready, policy: Policy) -> None:
         """Make a group for the process of `ready`. Raises OSError if it is to be limited by one."""
-        assert self._groups is not None
+        memory, quota = policy.memory_max, policy.cpu_quota
         try:
-            ready.group = self._groups.make(
-                ready.key, memory_max=policy.memory_max, cpu_quota=policy.cpu_quota
-            )
+            ready.group = groups.make(ready.key, memory_max=memory, cpu_quota=quota)
             ready.entrance = ready.group.entrance()
         except OSError as error:
-            if policy.memory_max is not None or policy.cpu_quota is not None:
+            if memory is not None or quota is not None:
                 raise
             # It would only make its end surer, and that is no reason not to begin.
             self._log.debug("proc", f"{ready.key}: no group for it: {error}")

@@ -231,6 +231,8 @@ def _schedule(text: str, rules: Rules) -> Schedule:
 
 
 def _dependency(text: str, rules: Rules) -> Dependency:
+    if is_name(text):
+        return Dependency(text)
     job, _, want = text.partition(":")
     owner, slash, name = job.rpartition("/")
     if slash and not rules.root:

@@ -8,6 +8,7 @@ it, written by this runner; `#` and empty lines are for the reader. A process is
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -59,6 +60,8 @@ class Story(Driver):
         self.processes: dict[str, str] = {}  # of attempts: what the process is called while it runs, else ""
         self.survivors: list[str] = []
         self.waits: dict[str, Wait | None] = {}  # of runs: what was told last
+        self.facts: deque[Event] = deque()  # what the launcher will say next
+        self.stepping = False
 
     def tell(self, text: str) -> str:
         """Return the story with what comes of it now."""
@@ -143,10 +146,10 @@ class Story(Driver):
     def _end(self, label: str, status: int, data: Pairs) -> None:
         key = self._key_of(label)
         self.processes[key] = ""
-        self._tell_end(key, status, data)
+        self.step(self._exited(key, status, data))
 
-    def _tell_end(self, key: str, status: int, data: Pairs) -> None:
-        self.step(Exited(self.number(), key, self.now.wall, status, 0.0, 0.0, 0, 0, 0, 0, data))
+    def _exited(self, key: str, status: int, data: Pairs) -> Exited:
+        return Exited(self.number(), key, self.now.wall, status, 0.0, 0.0, 0, 0, 0, 0, data)
 
     def _key_of(self, label: str) -> str:
         return next(key for key, held in self.processes.items() if held == label)
@@ -169,6 +172,12 @@ class Story(Driver):
         self.survivors = alive if without else []
         self.processes = {key: self.processes[key] for key in self.survivors}
         self.restart(life=f"life at {self.now.wall}")
+
+    def _down(self, rest: str) -> None:
+        """`down 2h`: for that long there is no cron at all."""
+        self.pass_by(_seconds(rest))
+        self._launcher("restarts")
+        self.wake()
 
     def _boot(self, _rest: str) -> None:
         self.processes.clear()
@@ -246,6 +255,7 @@ class Story(Driver):
 
     def step(self, event: Event) -> list[Action]:
         actions = super().step(event)
+        is_inner, self.stepping = self.stepping, True
         for action in actions:
             if isinstance(action, Send) and isinstance(action.wish, Start):
                 self._start_process(action.wish)
@@ -256,6 +266,10 @@ class Story(Driver):
                 self._say_end(action.run)
             elif isinstance(action, Notice):
                 self._say(action.text)
+        # What comes of a start is heard after all that was decided with it.
+        while self.facts and not is_inner:
+            self.step(self.facts.popleft())
+        self.stepping = is_inner
         return actions
 
     def _start_process(self, wish: Start) -> None:
@@ -263,10 +277,10 @@ class Story(Driver):
         if self.cut:
             self._say("a start is lost")
         elif key in self.processes:
-            self.step(NotStarted(self.number(), key, self.now.wall, "duplicate", ""))
+            self.facts.append(NotStarted(self.number(), key, self.now.wall, "duplicate", ""))
         elif wish.table != self.version:
             self._say("a start is stale")
-            self.step(NotStarted(self.number(), key, self.now.wall, "stale", ""))
+            self.facts.append(NotStarted(self.number(), key, self.now.wall, "stale", ""))
         else:
             run = self.engine.memory.runs[wish.run]
             command = self.engine.jobs[run.job].entry.raw
@@ -275,9 +289,9 @@ class Story(Driver):
             self._say(f"{label} starts{self._for(run)}{again}{_given(wish.environment)}")
             is_held = bool(self.held & {"", label})
             self.processes[key] = label if is_held else ""
-            self.step(Started(self.number(), key, 1, self.now.wall))
+            self.facts.append(Started(self.number(), key, 1, self.now.wall))
             if not is_held:
-                self._tell_end(key, *self.ends.get(label, (0, ())))
+                self.facts.append(self._exited(key, *self.ends.get(label, (0, ()))))
 
     def _say_stop(self, attempt: str) -> None:
         label, name = self.processes.get(attempt, ""), ""
@@ -290,7 +304,7 @@ class Story(Driver):
         """Once for each thing that it waits for."""
         waits = run.waits if run.state is State.WAITING else None
         if waits is not None and self.waits.get(run.id) is not waits:
-            self._say(f"{self._command_of(run)} waits{self._for(run)} for {waits.value}")
+            self._say(f"{self._command_of(run)} waits for {waits.value}{self._for(run)}")
         self.waits[run.id] = waits
 
     def _say_end(self, run: Run) -> None:

@@ -221,3 +221,15 @@ def test_nobody_leaves_a_group(group: Group) -> None:
         finally:
             os.close(handle)
     assert group.pids() == set()
+
+
+def test_a_group_of_ours_that_somebody_removed_is_made_again(mount: Path) -> None:
+    """Every annotated job could not start once a clean-up had removed the daemon's empty cgroup."""
+    groups = Groups.find("/state")
+    assert groups is not None
+    folder = folder_of(groups)
+    folder.rmdir()
+    group = groups.make("run.1", memory_max=None, cpu_quota=None)
+    assert Path(group.path).is_dir()
+    assert Path(group.path).parent == folder
+    assert mount in folder.parents

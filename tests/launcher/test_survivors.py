@@ -400,8 +400,8 @@ def test_a_survivor_is_stopped_with_its_tree(lived: Callable[..., Lived], folder
 
 @pytest.mark.parametrize("user", [None, "nobody"])
 def test_a_survivor_is_stopped_with_all_that_it_made(daemon: Begin, folder: Path, user: str | None) -> None:
-    """A child that had left its session and its parent before the restart went on for good: a later life finds
-    the cgroup of an annotated job again, or its mark.
+    """A child that had left its session and its parent before the restart went on for good: a later life
+    finds the cgroup of an annotated job again, or its mark.
     """
     begin = daemon
     if user is not None:

@@ -31,7 +31,7 @@ def told(client: Callable[[], subprocess.CompletedProcess[str]]) -> Any:
 
 
 def test_a_users_command_runs_once(start_host: StartHost, people: People) -> None:
-    """As the user who asked, with its percent signs and lines; its run, output and name stay in the history."""
+    """As the user who asked, with its percent signs and lines; its run stays in the history, by its name."""
     crond, _ = start_host(dialect="debian")
     crond.up()
     script = "id -un\necho '50%' \\\n  \\%\n"
