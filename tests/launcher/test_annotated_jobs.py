@@ -13,7 +13,7 @@ import pytest
 
 from crond.launcher.config import Config
 from crond.model.messages import Exited, Forget, NotStarted, Retire, Stop
-from tests.launcher.daemon import Daemon, Runner, alive, files_config, output_of, until
+from tests.launcher.daemon import Daemon, Runner, alive, files_config, output_of, surroundings, until
 from tests.launcher.escaping import as_user, escaped, escaping
 
 pytestmark = pytest.mark.system
@@ -156,14 +156,14 @@ def test_of_a_sensor_the_latest_try_is_kept(begin: Callable[..., Jobs]) -> None:
 
 
 def test_only_commands_are_in_crons_log(begin: Callable[..., Jobs]) -> None:
-    """A sensor is asked each minute: cron's log would be full of it."""
-    jobs = begin(*THREE)
+    """A sensor is asked each minute: cron's log, and what `crond FILE` shows, would be full of it."""
+    jobs = begin(*THREE, echo=True)
     jobs.end(jobs.start(attempt=-1))
     jobs.end(jobs.start(attempt=0))
     jobs.end(jobs.start())
     jobs.daemon.wait_for(jobs.daemon.lines, "job0: ended")
     told = [line for line in jobs.daemon.lines if "job0" in line]
-    assert [line.split("job0: ")[1].split()[0] for line in told] == ["started", "ended,"]
+    assert [line.split("job0")[1].split()[1] for line in told] == ["started", "command", "ended,"]
 
 
 # --- environment -----------------------------------------------------------------------------------
@@ -291,6 +291,27 @@ def test_an_env_file_and_secrets(begin: Callable[..., Jobs], folder: Path) -> No
     assert said[1].startswith("/bin/sh -c echo")
     assert said[2:] == [str(folder), "in"]
     assert not any("hunter2" in line for line in jobs.daemon.errors + jobs.daemon.lines)
+
+
+def test_what_a_job_would_have_is_told_without_its_secrets(begin: Callable[..., Jobs], folder: Path) -> None:
+    """By name alone; folder, mask and limits are those of a start."""
+    (folder / "key").write_text("hunter2\n")
+    jobs = begin(
+        f"HOME={folder}",
+        f"#: env_file=env secret_env=K=file:{folder}/key secret_env=T=env:TOKEN",
+        "#: working_dir=w umask=027 limit_nofile=99",
+        "* * * * * true",
+        "* * * * * true",
+        env={"TOKEN": "sesame"},
+        clean_env=True,
+    )
+    told = surroundings(jobs.daemon, jobs.runner.table(jobs.path))
+    assert (told["env_file"], told["secrets"]) == (f"{folder}/env", ["K", "T"])
+    assert (told["directory"], told["umask"], told["open_files"]) == (f"{folder}/w", 0o027, [99, 99])
+    assert (told["shell"], told["command"]) == ("/bin/sh", "true")
+    assert not {"hunter2", "sesame"} & set(told["environment"].values())
+    plain = surroundings(jobs.daemon, jobs.runner.table(jobs.path), 1)
+    assert (plain["env_file"], plain["secrets"]) == (None, [])
 
 
 def test_a_secret_that_cannot_be_read_fails_the_attempt(begin: Callable[..., Jobs]) -> None:
