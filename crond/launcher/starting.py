@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -128,6 +129,18 @@ class Starting:
         self._let_go(attempt.group)
         return left.pairs
 
+    def adopt(self, survivors: Collection[Attempt]) -> None:
+        """Find again what an earlier life made for `survivors`, and let go of what it made for others."""
+        if self._groups is not None:
+            for attempt in survivors:
+                attempt.group = self._groups.held(attempt.key)
+        self._data.clear(keep={attempt.key for attempt in survivors})
+
+    def vanished(self, attempt: Attempt) -> None:
+        """Let go of what an earlier life made for `attempt`, which has ended. What it left, nobody knows."""
+        self._data.drop(attempt.key)
+        self._let_go(attempt.group)
+
     def undo(self, ready: Ready) -> None:
         """Let go of what was made for a process that is not."""
         self._data.take(ready.key)
@@ -207,7 +220,8 @@ class Ready:
         """Return what a later life has to know of the process; None if there is none any more."""
         if self.trouble is not None:
             return None
-        return line_of(self.key, self.pid, self.job, self._uid, self._prepared.user, self.at)
+        mark = 0 if self.mark is None else self.mark[2]
+        return line_of(self.key, self.pid, self.job, self._uid, self._prepared.user, self.at, mark)
 
     def attempt(self) -> Attempt:
         """Return the record of this start."""
