@@ -10,9 +10,13 @@ from datetime import datetime, timedelta, timezone
 from crond.core.memory import Memory
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.job import Job
-from crond.model.messages import Pairs
+from crond.model.messages import Pairs, is_environment_name
 from crond.model.policy import PLAIN
 from crond.model.run import Run
+
+#: Most variables that parents leave to one run, and letters in their values. No program can be executed with
+#: much more.
+_MOST, _ROOM = 3000, 1024 * 1024
 
 
 def variables(run: Run, job: Job, number: int, *, memory: Memory, zone: Zone, zone_named: ZoneNamed) -> Pairs:
@@ -38,7 +42,8 @@ def variables(run: Run, job: Job, number: int, *, memory: Memory, zone: Zone, zo
 
 
 def _left_by_parents(run: Run, memory: Memory) -> list[tuple[str, str]]:
-    found = []
+    """Return what the wire to the launcher takes of it: a start that breaks its bounds would end the wire."""
+    found: list[tuple[str, str]] = []
     for parent in run.parents:
         held = memory.runs.get(parent.run)
         if held is None or not held.starts:
@@ -46,7 +51,12 @@ def _left_by_parents(run: Run, memory: Memory) -> list[tuple[str, str]]:
         prefix = "OUT_" + variable_of(parent.job.partition("/")[2])
         latest = max((one for one in held.attempts if one.number > 0), key=lambda one: one.number)
         found += [(f"{prefix}_{key}", value) for key, value in latest.data]
-    return found
+    room, kept = _ROOM, []
+    for name, value in found[:_MOST]:
+        room -= len(value)
+        if room >= 0 and is_environment_name(name):
+            kept.append((name, value))
+    return kept
 
 
 def variable_of(name: str) -> str:
