@@ -125,16 +125,21 @@ class Views:
         return _pause(self._engine.memory.pauses[job.id]) if self._engine.memory.is_paused(job.id) else None
 
     def graph(self, jobs: list[Job]) -> dict[str, Any]:
-        """The jobs that hang together with `jobs` (with none: all that depend on any), and their arrows."""
+        """The jobs of the pipelines of `jobs` (with none: of all pipelines), and their arrows."""
         graph = self._engine.roster.graph
+        named = [
+            job
+            for job in self.jobs()
+            if job.entry.policy.pipeline or job.id in graph.parents or job.id in graph.children
+        ]
+        names = self._pipelines([*named, *jobs])
+        wanted = {job.id for job in named}
+        if jobs:
+            linked = {one for job in jobs for one in graph.pipeline_of(job.id)}
+            called = {(job.owner, names[job.id]) for job in jobs if names[job.id]}
+            wanted = linked | {job.id for job in named if (job.owner, names[job.id]) in called}
         mine = {job.id for job in self.jobs()}
-        wanted: set[str] = set()
-        for job in jobs:
-            wanted |= graph.pipeline_of(job.id)
-        if not jobs:
-            wanted = {*graph.parents, *graph.children}
         shown_jobs = [job for job in self.jobs() if job.id in wanted]
-        names = self._pipelines(shown_jobs)
         return {
             "jobs": [
                 {
