@@ -106,6 +106,8 @@ class Runs:
             run, job, self.scene, wall=reading.wall, load=reading.load, spread_over=self.spread_over
         )
         match step:
+            case Begin() if job is not None:
+                self._begin(run, job, step)
             case End():
                 if step.parents is not None:
                     run = run.but(parents=step.parents)
@@ -123,8 +125,6 @@ class Runs:
                 run = held.but(attempts=held.with_attempt(attempt))
                 self.ledger.change(run)
                 self._send_start(run, job)
-            case Begin() if job is not None:
-                self._begin(run, job, step)
 
     def _hold(self, run: Run, step: Hold, job: Job | None) -> None:
         held = self._held(run, step)
@@ -164,11 +164,18 @@ class Runs:
         self._send_start(run, job)
 
     def _send_start(self, run: Run, job: Job) -> None:
-        number = run.attempt.number
-        given = variables(
-            run, job, number, memory=self.ledger.memory, zone=self.zone, zone_named=self.zone_named
-        )
-        wish = Start(job.version, job.index, run.attempt.part, job.name, run.id, number, given)
+        attempt, entry = run.attempt, job.entry
+        given = run.environment
+        if entry.annotations or entry.policy is not PLAIN:  # a plain entry's environment is cron's
+            given = variables(
+                run,
+                job,
+                attempt.number,
+                memory=self.ledger.memory,
+                zone=self.zone,
+                zone_named=self.zone_named,
+            )
+        wish = Start(job.version, job.index, attempt.part, job.name, run.id, attempt.number, given)
         self.ledger.send(wish)
 
     # --- starts that must be asked for again ---------------------------------------------------------
