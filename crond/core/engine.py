@@ -302,7 +302,7 @@ class Engine:
             self._ledger.remember(["interval", "outage", _served(position), self.began, _DOWN])
             self._ledger.remember(["outage", _served(position), self.began])
         # Only now: a table that is read again later must start nothing.
-        self._settle(reading.wall, self._last_served)
+        self._settle(reading.wall, starting=True)
         if self._new_life:
             self._lose(reading)
             self._leave_out_what_waited(reading)
@@ -375,21 +375,23 @@ class Engine:
         self.roster.refuse(event)
         self._settle(reading.wall)
 
-    def _settle(self, wall: float, last_served: Callable[[Job], float | None] = lambda _job: None) -> None:
+    def _settle(self, wall: float, *, starting: bool = False) -> None:
         if not self._complete:
             return  # at start, once for all tables
         self.roster.settle()
         self._planning.note_new(wall)
         index = Index(self.jobs.values(), delay_factor=self._delay_factor)
-        passed = self._walk.use(index, wall, last_served=last_served)
+        passed = self._walk.use(index, wall, last_served=self._last_served if starting else _never_served)
         for due in passed:
-            self._passed_by(due, wall)
+            self._passed_by(due, wall, starting=starting)
         self._runs.resume()
 
-    def _passed_by(self, due: Due, wall: float) -> None:
+    def _passed_by(self, due: Due, wall: float, *, starting: bool) -> None:
         """Answer a moment that has passed: made up, left out with its reason, or never ours."""
         held = self.memory.answered.get(due.job.id)
         if held is not None and held.instant >= due.instant:
+            if starting:
+                self._runs.retire(due.job)  # the wish may have been lost with the scheduler before
             return
         if not any(one.began < due.instant <= one.ended for one in self.memory.outages):
             self._ledger.notice(f"{due.job.id}: {due.job.entry.schedule} has passed; not run")
@@ -456,6 +458,10 @@ class Engine:
             self._runs.forget(run)
         for job in keeping.abandoned_jobs(self.memory, self.jobs, wall):
             self._ledger.remember(["forget-job", job])
+
+
+def _never_served(_job: Job) -> float | None:
+    return None
 
 
 def _served(position: Position) -> float:

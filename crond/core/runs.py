@@ -333,8 +333,15 @@ class Runs:
         if was_in:
             self._next_in(was_in)
         if run.is_scheduled and job is not None and isinstance(job.entry.schedule, At):
-            self.ledger.send(Retire(job.version, job.index))
+            self.retire(job)
         self._prune(run.job)
+
+    def retire(self, job: Job) -> None:
+        """Have the line of an `@at` job removed whose only due has had its answer."""
+        if not self.ledger.memory.queue.holds(job.id) and all(
+            run.state is State.FINISHED for run in self.ledger.memory.runs_of(job.id)
+        ):
+            self.ledger.send(Retire(job.version, job.index))
 
     def tell_children(self, run: Run) -> None:
         """Let the runs that `run` answers for know how it stands."""
