@@ -34,7 +34,9 @@ def rows(net: Net, now: datetime, *, plain: bool) -> list[list[Cell]]:
     told = []
     for job, lead in _walk([job for job, link in above.items() if link is None], below, plain):
         node = nodes[job]
-        told.append([Cell(lead + job), Cell(node.schedule), _last(node, now), _remarks(net, node, above[job])])
+        told.append(
+            [Cell(lead + job), Cell(node.schedule), _last(node, now), _remarks(net, node, above[job])]
+        )
     return told
 
 
