@@ -22,7 +22,7 @@ def driver_of(*lines: str) -> Driver:
 
 def add(driver: Driver, origin: str, owner: str, text: str, uid: int = 8) -> None:
     driver.version += 1
-    table = parse_crontab(text, extensions=True)
+    table = parse_crontab(text, extensions=True, privileged=owner == "root")
     driver.step(TableParsed(driver.version, origin, owner, uid, table))
 
 
@@ -49,7 +49,7 @@ def test_downstream_leaves_a_cycle_out() -> None:
         (["a", "b depends_on=a", "c depends_on=a"], "a"),
         (["a", "b", "c depends_on=a,b", "d depends_on=a,b"], "c"),
         (["a", "b depends_on=a pipeline=night", "c depends_on=a"], "night"),
-        (["a pipeline=z", "b depends_on=a pipeline=y"], "y"),
+        (["a pipeline=z", "b pipeline=y", "c depends_on=a,b", "d depends_on=a,b"], "y"),
     ],
 )
 def test_the_name_of_a_pipeline(lines: list[str], name: str) -> None:
