@@ -18,7 +18,8 @@ from tests.core.driving import Driver, contents, rebuilt
 NOON = 1_772_366_400.0
 DAY = 86400.0
 EVERYTHING = (
-    "#: pool p=1\n#: name=a pool=p catchup=latest retries=1\n*/7 * * * * c\n#: name=b depends_on=a pool=p\n@after c\n"
+    "#: pool p=1\n#: name=a pool=p catchup=latest retries=1\n*/7 * * * * c\n"
+    "#: name=b depends_on=a pool=p\n@after c\n"
     "#: name=w wait_for=x\n*/5 * * * * c\n#: name=o jitter=5m condition=y\n*/9 * * * * c\n"
 )
 
@@ -79,7 +80,7 @@ def test_a_week_of_everything_stays_small() -> None:
         driver.play(DAY / 2)
         waits = driver.engine._ledger.waits
         sizes.append((len(driver.engine.memory.runs), len(waits._timers), len(waits._children)))
-        assert not waits.waiting
+        assert len(waits.waiting) <= 1  # for its jitter
     assert max(runs for runs, _, _ in sizes) <= 45
     assert max(timers for _, timers, _ in sizes) <= 400
     assert sizes[-1][2] <= 4
@@ -119,7 +120,8 @@ def test_what_parents_left() -> None:
     """Each direct parent's values under its own name, of its last attempt; plain jobs are told nothing."""
     driver = Driver(wall=NOON)
     driver.begin(
-        "#: name=my-p.x\n0 * * * * p\n#: name=c depends_on=my-p.x timezone=Asia/Seoul\n@after c\n* * * * * plain\n"
+        "#: name=my-p.x\n0 * * * * p\n* * * * * plain\n"
+        "#: name=c depends_on=my-p.x timezone=Asia/Seoul\n@after c\n"
     )
     driver.go(60)
     assert driver.starts()[0].environment == ()
