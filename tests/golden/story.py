@@ -28,9 +28,7 @@ from crond.model.events import (
 )
 from crond.model.job import Job
 from crond.model.messages import (
-    PROTOCOL,
     Exited,
-    Hello,
     NotStarted,
     Pairs,
     Start,
@@ -186,9 +184,7 @@ class Story(Driver):
 
     def begin(self, text: str, *, reboot: bool = True, pools: Pairs = ()) -> None:
         """Say hello, with one table and the processes that survived."""
-        self.step(
-            Hello(PROTOCOL, self.life, self.boot, reboot, 0, "cronie", self.began, defaults=(), pools=pools)
-        )
+        self.greet(reboot=reboot, pools=pools)
         self.edit(text)
         for key in self.survivors:
             if self.processes[key]:
