@@ -142,7 +142,7 @@ def test_ctrl_c_starts_nothing_more(due: FakeDaemon) -> None:
         "backfill",
         yes({"run": running, "runs": [running]}, final=False),
         begun.set,
-        Hang(),  # type: ignore[arg-type]
+        Hang(),
     )
     command = "from crond.cli.main import main; main()"
     with subprocess.Popen(
