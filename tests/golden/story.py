@@ -182,9 +182,9 @@ class Story(Driver):
         self.survivors = []
         self.restart(life=f"life at {self.now.wall}", boot=f"boot at {self.now.wall}")
 
-    def begin(self, text: str, *, reboot: bool = True, pools: Pairs = ()) -> None:
+    def begin(self, text: str, *, reboot: bool = True) -> None:
         """Say hello, with one table and the processes that survived."""
-        self.greet(reboot=reboot, pools=pools)
+        self.greet(reboot=reboot)
         self.edit(text)
         for key in self.survivors:
             if self.processes[key]:
