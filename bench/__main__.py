@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from bench import edit, idle, pipelines, starts, startup, verbs
+from bench import edit, graph, idle, pipelines, starts, startup, verbs
 from bench.cage import USER, CageError
 from bench.fetched import Missing
 from bench.ground import Choice, Ground
@@ -48,6 +48,7 @@ SECTIONS = {
     "starts": Section(starts.measure, starts.seconds),
     "recording": Section(starts.measure_with_history, starts.seconds_with_history),
     "pipelines": Section(pipelines.measure, pipelines.seconds),
+    "graph": Section(graph.measure, graph.seconds),
     "verbs": Section(verbs.measure, verbs.seconds),
 }
 

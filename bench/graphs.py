@@ -1,5 +1,5 @@
-"""Graphs of jobs that depend on each other: in the words of each program that knows such, and what their notes
-say of a run.
+"""Graphs of jobs that depend on each other: in the words of each program that knows such, and what notes
+say of a run of one.
 
 Pure. Called by the sections that measure them.
 """

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from bench.cage import Cage, CageError
+from bench.cage import CageError
 from bench.graphs import Graph, Passage, Work, chain, fan, passage, wide
 from bench.ground import Choice, Ground, median, never, wait_quiet
 from bench.job import read_notes
-from bench.orchestrators import Airflow, Cronstable, Crond, Orchestrator
+from bench.orchestrators import Airflow, Crond, Cronstable, Orchestrator
 from bench.report import Findings, Sheet
 from bench.subject import quantile
 
