@@ -71,7 +71,7 @@ CLIENT_NEVER = {"recorder", "scheduler"}
 CLIENT_OF_LAUNCHER = {
     "crond.launcher.boot", "crond.launcher.config", "crond.launcher.holes", "crond.launcher.libpam",
 }  # fmt: skip
-CLIENT_OUTSIDE = STDLIB | {"click", "psutil", "rich"}
+CLIENT_OUTSIDE = STDLIB | {"click", "dateparser", "psutil", "rich"}
 
 
 class Import(NamedTuple):

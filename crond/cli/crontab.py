@@ -195,14 +195,12 @@ class _Run:
         file, dialect = self._asked.file, self._dialect
         text = self._read(file)
         uid = pwd.getpwnam(self._asked.user).pw_uid if self._asked.user else os.getuid()
-        host = rules_of_host()
         table = parse_crontab(
             text,
             privileged=uid == 0,
             dialect=dialect,
             extensions=True,
-            defaults=host.defaults,
-            pools=host.pools,
+            host=rules_of_host(),
         )
         if table.errors:
             invalid = self._words.invalid if dialect == "debian" else _INVALID

@@ -23,6 +23,7 @@ from crond.cli.crontabs import Fetched, Invalid
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
 from crond.cli.header import without_header
+from crond.cli.orphans import tell_orphans, unsettled
 from crond.cli.words import CRONTABX, Question, Words
 
 if TYPE_CHECKING:
@@ -67,12 +68,17 @@ def put(state: str | None, user: str, file: str) -> None:
 
     text = read_file(file)
     origin = "standard input" if file == "-" else os.path.abspath(file)
+    place = find_place(state)
+    standing_out = unsettled(place)
+    before = crontabs.fetch(place, user, purpose="compare") if standing_out else None
     try:
-        told = crontabs.install(find_place(state), user, text, origin=origin)
+        told = crontabs.install(place, user, text, origin=origin)
     except Invalid as invalid:
         FullReport().refused(file, text, invalid)
         raise click.exceptions.Exit(Status.FAILED) from None
     show_findings(file, text, *crontabs.findings_of(told))
+    if before is not None:
+        tell_orphans(standing_out, before.user, before.dialect, before.text or b"", text)
 
 
 def remove(state: str | None, user: str, *, ask: bool) -> None:
@@ -160,6 +166,7 @@ class _Dialogue:
         self._place = place
         self._user = user
         self._base = before.digest
+        self._owner, self._dialect = before.user, before.dialect
         self._begun = _begun(before, words)
         self._copy = copy
         self._words = words
@@ -191,6 +198,7 @@ class _Dialogue:
 
     def _installed(self, text: bytes) -> bool:
         """Install `text`; False if it has errors, which are shown. Raises Failure."""
+        standing_out = unsettled(self._place)
         while True:
             try:
                 told = crontabs.install(self._place, self._user, text, origin="editor", base=self._base)
@@ -203,6 +211,7 @@ class _Dialogue:
                 self._overwrite_or_give_up(refusal)
                 continue
             self._report.accepted(self._copy.path, text, *crontabs.findings_of(told))
+            tell_orphans(standing_out, self._owner, self._dialect, self.replaced, text)
             return True
 
     def _overwrite_or_give_up(self, refusal: Refused) -> None:

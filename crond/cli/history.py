@@ -6,7 +6,6 @@ that the scheduler has forgotten and for jobs that are in no crontab any more. L
 
 from __future__ import annotations
 
-import pwd
 from datetime import UTC, datetime
 
 import click
@@ -14,7 +13,7 @@ import click
 from crond.cli.answers import RunSeen, list_of, read_run
 from crond.cli.client import find_place
 from crond.cli.completion import jobs, runs
-from crond.cli.describe import OUTCOME, brief, outcome_colour, signal_name, standing
+from crond.cli.describe import OUTCOME, account, brief, outcome_colour, signal_name, standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, duration, fit, screen_width, show_table, size
 from crond.cli.missing import advice_on
@@ -200,7 +199,7 @@ def _lines(seen: RunShown, now: datetime) -> list[tuple[str, str]]:
 
 
 def _cause(seen: RunShown) -> str:
-    run, who = seen.run, user_name(seen.by)
+    run, who = seen.run, account(seen.by)
     words = {
         "schedule": "its schedule",
         "reboot": "@reboot",
@@ -218,16 +217,6 @@ def _cause(seen: RunShown) -> str:
 def _listed(name: str, texts: tuple[str, ...]) -> list[tuple[str, str]]:
     """A line for each text, the name before the first."""
     return [(name if number == 0 else "", text) for number, text in enumerate(texts)]
-
-
-def user_name(uid: int | None) -> str:
-    """Return the account of `uid`, as this machine calls it."""
-    if uid is None:
-        return "somebody"
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
-        return f"uid {uid}"
 
 
 def _lateness(run: RunSeen) -> str:

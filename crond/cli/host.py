@@ -32,12 +32,12 @@ def rules_of_host() -> Host:
     A wrong file is told by the daemon, which does not start with it.
     """
     from crond import settings as of_host
-    from crond.model.host import Host, read_host
+    from crond.model.host import NO_HOST, read_host
 
     try:
         settings = of_host.read_settings(of_host.SETTINGS_FILE, required=False)
     except of_host.SettingsError:
-        return Host()
+        return NO_HOST
     return read_host(settings.defaults, settings.pools)
 
 

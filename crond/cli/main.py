@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: As crond.cli.edit's USER, which is not imported for a word.
 _USER = "crond.user"
 #: What takes an account to act for.
-_OF_CRONTABS = ("", "versions", "diff", "restore")
+_OF_CRONTABS = ("", "at", "versions", "diff", "restore")
 #: verb -> (module, its command), in the order in which help shows them.
 VERBS = {
     "check": ("crond.cli.check", "check"),
@@ -34,6 +34,13 @@ VERBS = {
     "status": ("crond.cli.dashboard", "status"),
     "run": ("crond.cli.jobs", "run"),
     "stop": ("crond.cli.jobs", "stop"),
+    "at": ("crond.cli.at", "at"),
+    "pause": ("crond.cli.pauses", "pause"),
+    "resume": ("crond.cli.pauses", "resume"),
+    "rerun": ("crond.cli.again", "rerun"),
+    "mark": ("crond.cli.again", "mark"),
+    "backfill": ("crond.cli.backfill", "backfill"),
+    "graph": ("crond.cli.graph", "graph"),
     "env": ("crond.cli.env", "env"),
     "shell": ("crond.cli.env", "shell"),
     "logs": ("crond.cli.logs", "logs"),
@@ -188,7 +195,7 @@ def crontabx(  # noqa: PLR0913 - one per option
     if ask and not remove:
         context.fail("-i goes with -r")
     if user is not None and (operations == ["-T"] or (verb or "") not in _OF_CRONTABS):
-        context.fail("-u goes with FILE, -l, -e, -r, versions, diff and restore")
+        context.fail("-u goes with FILE, -l, -e, -r, at, versions, diff and restore")
     if operations:
         if test_file is not None:
             from crond.cli.check import test_crontab

@@ -57,7 +57,6 @@ def source_of(
 
     rules = dialect_of_host() if dialect == "auto" else dialect
     root = os.geteuid() == 0 if privileged is None else privileged
-    host = rules_of_host()
     table = parse_crontab(
         data,
         system=system,
@@ -65,8 +64,7 @@ def source_of(
         dialect=rules,
         extensions=True,
         seed=seed,
-        defaults=host.defaults,
-        pools=host.pools,
+        host=rules_of_host(),
     )
     return Source(file, system, rules, table, tuple(str(table).split("\n")), root)
 

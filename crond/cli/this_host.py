@@ -12,8 +12,10 @@ import stat
 from datetime import tzinfo
 from functools import cache
 
+from crond.calendars.daysoff import day_off
 from crond.calendars.rules import days_of_rule
 from crond.core.zone import Zone, ZoneNamed
+from crond.model.calendar import DaysOff
 from crond.model.schedule import DayRules
 from crond.zones import HostZone, NamedZone, tzinfo_named, zone_named
 
@@ -26,6 +28,7 @@ class ThisHost:
         self.zone_name = _name_of_host_zone() if zone is None else str(zone)
         self.zone_named: ZoneNamed = zone_named
         self.rules: DayRules = days_of_rule
+        self.days_off: DaysOff = day_off
         self.is_program = cache(_is_program)
         self.has_account = cache(_has_account)
         self.knows_zone = cache(_knows_zone)

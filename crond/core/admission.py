@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from crond.core.waits import Rank, Waits
 from crond.model.job import Job
-from crond.model.run import Run, State, Trigger, Wait
+from crond.model.run import Run, State, Trigger, Wait, Want
 
 
 class Overlap(NamedTuple):
@@ -46,13 +46,13 @@ def overlap(run: Run, job: Job, others: Sequence[Run]) -> Overlap:
     older = tuple(
         other
         for other in others
-        if other.waits is Wait.OVERLAP and _came_before(other, run) and other.by is None
+        if other.waits is Wait.OVERLAP and _came_before(other, run) and _may_give_way(other)
     )
     if policy.concurrency == "queue":
         return Overlap(waits=True, ends=older)
     active.sort(key=lambda other: (other.instant, other.ordinal))
     surplus = active[: len(active) - policy.max_instances + 1]
-    return Overlap(waits=True, ends=(*older, *(one for one in surplus if one.state is not State.STOPPING)))
+    return Overlap(waits=True, ends=(*older, *(one for one in surplus if not _is_ending(one))))
 
 
 def _is_before(run: Run, other: Run) -> bool:
@@ -66,6 +66,16 @@ def _is_before(run: Run, other: Run) -> bool:
 
 def _came_before(other: Run, run: Run) -> bool:
     return other.id != run.id and (other.instant, other.ordinal) < (run.instant, run.ordinal)
+
+
+def _may_give_way(other: Run) -> bool:
+    """False for what somebody asked for, or is made up: those wait until it is their turn."""
+    return other.by is None and other.trigger is not Trigger.CATCHUP
+
+
+def _is_ending(run: Run) -> bool:
+    """True if nothing comes after what it does now; whose time is over may be tried again."""
+    return run.state is State.STOPPING and run.want is not Want.TIME_OUT
 
 
 def _busy(active: Sequence[Run], most: int) -> str:

@@ -113,6 +113,8 @@ def _reason_for_none(
     job = roster.jobs.get(parent)
     if job is None:
         return "it is gone"
+    # An @after job has no due where the one that it follows has none.
+    led_by = [roster.jobs[one] for one in roster.graph.led_by(parent) if one in roster.jobs]
     answered = float("-inf") if latest is None else latest.instant
 
     def missed(began: float, ended: float) -> bool:
@@ -120,16 +122,18 @@ def _reason_for_none(
         low, high = max(began, answered), min(ended, instant)
         return low < high and next(due_after(job, low), high + 1) <= high
 
-    pause = memory.pauses.get(parent)
-    if pause is not None:
-        ended = float("inf") if pause.ended is None else pause.ended
-        if missed(pause.began - 1, ended):
-            return "it was paused" if pause.ended is not None else "it is paused"
-    if not job.entry.policy.enabled and missed(instant - _YEAR, instant):
-        return "it is not enabled"
-    outage = memory.outage
-    if outage is not None and missed(*outage):
-        return "it missed its time: the daemon was down"
+    for one in led_by:
+        who = "it" if one is job else one.name
+        pause = memory.pauses.get(one.id)
+        if pause is not None:
+            ended = float("inf") if pause.ended is None else pause.ended
+            if missed(pause.began - 1, ended):
+                return f"{who} was paused" if pause.ended is not None else f"{who} is paused"
+        if not one.entry.policy.enabled and missed(instant - _YEAR, instant):
+            return f"{who} is not enabled"
+    for outage in memory.outages:
+        if missed(outage.began, outage.ended):
+            return f"it missed its time: {outage.reason}"
     return ""
 
 

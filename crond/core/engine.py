@@ -13,20 +13,21 @@ from typing import Any
 
 from crond.core import keeping, memory, progress, reconcile
 from crond.core.clockwork import Passage, Reading, passage
-from crond.core.gates import DaysOff, Scene
+from crond.core.gates import Scene
 from crond.core.index import Index
 from crond.core.ledger import Ledger
 from crond.core.memory import Memory
-from crond.core.planner import Due
+from crond.core.planner import Due, Position
 from crond.core.planning import Planning
 from crond.core.preview import Preview
 from crond.core.requests import Requests
 from crond.core.roster import Roster
 from crond.core.runs import Runs
+from crond.core.spread import spread
 from crond.core.walks import Walks
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.actions import Action
-from crond.model.calendar import BadCalendar
+from crond.model.calendar import BadCalendar, DaysOff
 from crond.model.entry import random_delay_factor
 from crond.model.events import (
     BackfillRequested,
@@ -40,6 +41,7 @@ from crond.model.events import (
     TableParsed,
     Woke,
 )
+from crond.model.host import read_host
 from crond.model.job import Job, digest_of
 from crond.model.messages import (
     Exited,
@@ -47,6 +49,7 @@ from crond.model.messages import (
     Hello,
     Mail,
     NotStarted,
+    Retire,
     Started,
     Stop,
     Survived,
@@ -66,9 +69,14 @@ BATCH = 32
 FIRST_BATCH = 4
 #: A walk that came so many seconds after the minute served last has missed minutes.
 _MISSED = 119.0
+#: Seconds by which a due may then be late and still be one of its own minute.
+_ON_TIME = 60.0
+#: After so many seconds cron does not make up every minute any longer.
+_NOT_ALL_MADE_UP = 360.0
 #: Over how many seconds the jobs that are made up together spread at most.
 _SPREAD = 60
 _DOWN = "the daemon was down"
+_STALLED = "the host slept, or its clock was set"
 
 
 class Engine:
@@ -93,6 +101,7 @@ class Engine:
         self._zone_named = zone_named
         self._rules = rules
         self._days_off = days_off
+        self._host = host
         self._walk = Walks(zone=zone, zone_named=zone_named, rules=rules)
         self._hello: Hello | None = None
         self._complete = False
@@ -100,6 +109,7 @@ class Engine:
         self._last: Reading | None = None
         self._new_life = False
         self._survivors: dict[str, int] = {}
+        self._looking: Preview | None = None  #: of this step
         self.roster = Roster()
         self._ledger = Ledger(memory)
         scene = Scene(memory, self.roster, self._ledger.waits, self.day_off, host)
@@ -145,6 +155,7 @@ class Engine:
     def step(self, reading: Reading, event: Event) -> list[Action]:
         """Take in `event`, which was noticed at `reading`; return what is to be done, in order."""
         actions = self._ledger.begin()
+        self._looking = None
         self._handlers[type(event)](reading, event)
         if self._complete and self._runs.busy:
             self._runs.work(reading)
@@ -184,8 +195,21 @@ class Engine:
         """True if `instant` (epoch seconds) lies between starts_at and expires_at of `job`."""
         return self._planning.is_within(job, instant)
 
+    def window_of(self, job: Job, near: float) -> tuple[float, float]:
+        """Return starts_at and expires_at of `job` (epoch seconds), infinite where it has none. Of a time
+        that comes twice, the one that is `near`.
+        """
+        return self._planning.window_of(job, near)
+
+    def jitter_of(self, job: Job) -> int:
+        """Return by how many seconds runs of `job` start after their instants."""
+        return spread(job.entry.policy.jitter, self._host, job.id)
+
     def _due_after(self, job: Job, wall: float) -> Iterator[float]:
-        return self.preview(wall).looking_from(wall).due_times(job)
+        leader = self.jobs.get(self.roster.graph.led_by(job.id)[-1], job)
+        if self._looking is None:
+            self._looking = self.preview(wall)
+        return self._looking.looking_from(wall).due_times(leader)
 
     def day_off(self, job: Job, instant: float) -> str:
         """Return why `job` is left out on the day of `instant`, "" if it is not."""
@@ -213,17 +237,22 @@ class Engine:
         before = self._walk.position
         dues = self._walk.advance(reading)
         moved = self._walk.position != before
+        made_up_to = float("-inf")
         if moved:
+            served = _served(before)
+            if reading.wall - served > _MISSED:
+                # Before what is due now: instants of one job rise. And before the position: what is made up
+                # would be lost if the write was cut off between them, and is never planned twice.
+                made_up_to = reading.wall - _ON_TIME
+                self._make_up(served, made_up_to)
+            if reading.wall - served > _NOT_ALL_MADE_UP:
+                self._ledger.remember(["outage", served, reading.wall, _STALLED])
             # Before what is due: a write that was cut off may lose a minute, and must not serve it twice.
             self._ledger.remember(memory.planned(self._walk.position))
         if dues:
-            self._planning.plan(dues, Trigger.SCHEDULE, reading.wall)
-        if moved:
-            served = before.planned_upto * 60.0 - before.offset
-            if reading.wall - served > _MISSED:
-                self._make_up(served, reading.wall)
-            if self._walk.position.woken % 60 == 0:
-                self._tidy(reading.wall)
+            self._planning.plan(dues, Trigger.SCHEDULE, made_up_to=made_up_to)
+        if moved and self._walk.position.woken % 60 == 0:
+            self._tidy(reading.wall)
         self._admit(reading, FIRST_BATCH if dues else BATCH)
 
     def _watch_clock(self, reading: Reading) -> None:
@@ -253,8 +282,7 @@ class Engine:
         self._hello = hello
         self._complete = False
         self._survivors = {}
-        pools = {name: int(size) for name, size in hello.pools if size.isdecimal()}
-        self.roster.begin(pools)
+        self.roster.begin(read_host((), hello.pools).pools)
         self.began = hello.began
         self._delay_factor = random_delay_factor(hello.seed)
         position = self.memory.position
@@ -262,28 +290,27 @@ class Engine:
         if not self._new_life and position is not None:
             self._walk.resume(position)
             return
-        if position is not None:
-            served = position.planned_upto * 60.0 - position.offset
-            self._ledger.remember(["interval", "outage", served, hello.began, _DOWN])
-            self._ledger.remember(["outage", served, hello.began])
         self._walk.begin(hello.began)
-        self._ledger.remember(["life", hello.life])
-        self._ledger.remember(memory.planned(self._walk.position))
 
     def _survived(self, _reading: Reading, event: Survived) -> None:
         self._survivors[event.attempt] = event.pid
 
     def _tables_complete(self, reading: Reading, _event: TablesComplete) -> None:
         self._complete = True
+        self._requests.expire_pauses(reading)
+        position = self.memory.position
+        if self._new_life and position is not None and self.began is not None:
+            self._ledger.remember(["interval", "outage", _served(position), self.began, _DOWN])
+            self._ledger.remember(["outage", _served(position), self.began])
         # Only now: a table that is read again later must start nothing.
         self._settle(reading.wall, self._last_served)
         if self._new_life:
-            self._new_life = False
             self._lose(reading)
             self._leave_out_what_waited(reading)
-            if self.memory.outage is not None:
-                self._make_up(self.memory.outage.began, reading.wall)
-        self._plan_reboot(reading)
+            if position is not None:
+                self._make_up(_served(position), reading.wall)
+            self._begin_life()
+        self._plan_reboot()
         for run in reconcile.unanswered(self.memory.runs.values()):
             self._runs.ask_again(run)
         for run in reconcile.stopping(self.memory.runs.values()):
@@ -292,6 +319,15 @@ class Engine:
             self._ledger.send(Stop(attempt_key(run.id, run.attempt.number)))
         self._runs.resume()
         self._admit(reading)
+
+    def _begin_life(self) -> None:
+        """Remember whose life it is: last of all that a new one brings with it. A scheduler that dies before
+        finds it new again; one that knew it would never end what the life before left.
+        """
+        self._new_life = False
+        self._ledger.remember(memory.planned(self._walk.position))
+        if self._hello is not None:
+            self._ledger.remember(["life", self._hello.life])
 
     def _lose(self, reading: Reading) -> None:
         """End the attempts of a launcher that is no more; those whose process lives go on."""
@@ -313,14 +349,16 @@ class Engine:
                 )
                 self._runs.finish(run, Outcome.SKIPPED, _DOWN, reading.wall)
 
-    def _plan_reboot(self, reading: Reading) -> None:
+    def _plan_reboot(self) -> None:
         hello = self._hello
         if hello is None or hello.boot == self.memory.boot:
             return
-        self._ledger.remember(["boot", hello.boot])
         if hello.reboot:
             jobs = [job for job in self.jobs.values() if isinstance(job.entry.schedule, Reboot)]
-            self._planning.plan([Due(job, hello.began) for job in jobs], Trigger.REBOOT, reading.wall)
+            # Those that were planned before a write was cut off are not planned again.
+            dues = [Due(job, hello.began) for job in jobs if self._last_served(job) is None]
+            self._planning.plan(dues, Trigger.REBOOT)
+        self._ledger.remember(["boot", hello.boot])
 
     def _table_parsed(self, reading: Reading, event: TableParsed) -> None:
         self.roster.put(event)
@@ -353,16 +391,21 @@ class Engine:
         """Answer a moment that has passed: made up, left out with its reason, or never ours."""
         held = self.memory.answered.get(due.job.id)
         if held is not None and held.instant >= due.instant:
+            # Its line may still be there: whoever was to remove it died, or could not.
+            if not self.memory.queue.holds(due.job.id) and self._has_ended(due.job):
+                self._ledger.send(Retire(due.job.version, due.job.index))
             return
-        outage = self.memory.outage
-        if outage is None or not outage.began < due.instant <= outage.ended:
+        if not any(one.began < due.instant <= one.ended for one in self.memory.outages):
             self._ledger.notice(f"{due.job.id}: {due.job.entry.schedule} has passed; not run")
         elif due.job.entry.policy.catchup == "none":
-            self._planning.plan([due], Trigger.SCHEDULE, wall)
+            self._planning.plan([due], Trigger.SCHEDULE)
             identity = run_id(due.job.id, due.instant, 0, Trigger.SCHEDULE)
             run = Run(id=identity, job=due.job.id, instant=due.instant, ordinal=0, trigger=Trigger.SCHEDULE)
             self._runs.finish(run, Outcome.SKIPPED, f"missed: {_DOWN}", wall)
         # What catches up is made up with everything else.
+
+    def _has_ended(self, job: Job) -> bool:
+        return all(run.state is State.FINISHED for run in self.memory.runs_of(job.id))
 
     def _last_served(self, job: Job) -> float | None:
         """The instant that `job` last answered in this life of the launcher, if any."""
@@ -380,7 +423,7 @@ class Engine:
         run = self._run_of(event.attempt)
         if run is None or event.reason == "duplicate" or run.attempt.ended_at is not None:
             return  # a duplicate was started before: its own facts say what became of it
-        if event.reason == "stale" and run.state is not State.STOPPING:
+        if event.reason == "stale" and run.state in (State.STARTING, State.WAITING):
             self._runs.start_again(run, reading.wall)
         else:
             self._runs.ended(progress.not_started(run, event), reading, progress.refusal(run, event))
@@ -389,7 +432,7 @@ class Engine:
         run = self._run_of(event.attempt)
         if run is None:
             # Nobody remembers it: without this the launcher would keep it for ever.
-            if event.output_size:
+            if event.output_size and int(event.attempt.rpartition(".")[2]) > 0:
                 self._ledger.send(Mail(event.attempt))
             self._ledger.send(Forget(event.attempt))
         elif run.attempt.ended_at is None:
@@ -420,6 +463,13 @@ class Engine:
             self._runs.forget(run)
         for job in keeping.abandoned_jobs(self.memory, self.jobs, wall):
             self._ledger.remember(["forget-job", job])
+
+
+def _served(position: Position) -> float:
+    """The moment up to which the walks of all zones have served all."""
+    return min(
+        one.planned_upto * 60.0 - one.offset for one in (position, *(one for _, one in position.zones))
+    )
 
 
 _PASSAGES = {

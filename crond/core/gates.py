@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
 
 from crond.core import admission, dependencies, retry
 from crond.core.memory import Memory
@@ -17,6 +16,7 @@ from crond.core.roster import Roster
 from crond.core.spread import spread
 from crond.core.waits import Waits
 from crond.model.job import Job
+from crond.model.policy import PLAIN
 from crond.model.run import Outcome, Parent, Run, State, Trigger, Wait
 
 #: How many parents a reason names, and how long it grows: along a chain each would hold the one before.
@@ -32,7 +32,6 @@ class Hold:
     wait: Wait
     since: float
     until: float | None = None
-    parents: tuple[Parent, ...] | None = None  #: as they stand now, where that changed
     ends: tuple[Run, ...] = ()  #: runs that have to give way to it
     pool: str = ""
 
@@ -63,8 +62,7 @@ class End:
 
 Step = Hold | Try | Begin | End
 
-#: The name of the day off that a date is by a calendar, None for a working day. Raises BadCalendar.
-DaysOff = Callable[[str, date], str | None]
+_AT_ONCE = Begin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +83,8 @@ def next_step(run: Run, job: Job | None, scene: Scene, *, wall: float, load: flo
     """
     if job is None:
         return End(Outcome.SKIPPED, "gone")
+    if job.entry.policy is PLAIN and not job.entry.single_instance:
+        return _AT_ONCE  # nearly all are such, and a minute may have thousands of them
     asking = _Asking(run, job, scene, wall, load, spread_over)
     if run.starts > run.spent:
         return asking.after_failure()
@@ -117,6 +117,9 @@ class _Asking:
 
     def after_failure(self) -> Step:
         """Return what comes before another attempt."""
+        trouble = self.scene.roster.pool_trouble(self.job)
+        if trouble:
+            return End(Outcome.SKIPPED, f"held: {trouble}")
         since = self._since(Wait.RETRY) if self.run.waits is Wait.RETRY else None
         if since is not None:
             until = since + retry.delay_after(self.run, self.job.entry.policy)
@@ -256,7 +259,7 @@ class _Asking:
 def _until(hold: Hold, deadline: float) -> Hold:
     if hold.until is not None and hold.until <= deadline:
         return hold
-    return Hold(hold.wait, hold.since, deadline, hold.parents, hold.ends, hold.pool)
+    return Hold(hold.wait, hold.since, deadline, hold.ends, hold.pool)
 
 
 WAITED_FOR = {

@@ -34,6 +34,8 @@ class Graph:
     children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: The `@after` jobs that have the instants of this one.
     followers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Whose instants an `@after` job has.
+    leaders: Mapping[str, str] = field(default_factory=dict)
     #: Why a job is never started by its time.
     held: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,6 +65,13 @@ class Graph:
                         ready.append(child)
         return tuple(order)
 
+    def led_by(self, job: str) -> tuple[str, ...]:
+        """Return `job`, and those whose instants it has, the next one first."""
+        found = [job]
+        while found[-1] in self.leaders and self.leaders[found[-1]] not in found:
+            found.append(self.leaders[found[-1]])
+        return tuple(found)
+
     def pipeline_of(self, job: str) -> frozenset[str]:
         """Return all that hang together with `job`, itself included."""
         found = {job}
@@ -77,15 +86,16 @@ class Graph:
         return frozenset(found)
 
     def name_of(self, job: str, jobs: Mapping[str, Job]) -> str:
-        """Return the name of the pipeline that `job` belongs to; "" if it depends on nobody and nobody on it.
+        """Return the name of the pipeline that `job` belongs to, "" if it belongs to none: no pipeline= says
+        so, it depends on nobody and nobody on it.
 
         It is what `pipeline=` says on any of its jobs, else its only last job, else its only first one, else
         the first by name.
         """
         members = self.pipeline_of(job)
-        if len(members) == 1:
-            return ""
         said = sorted({jobs[one].entry.policy.pipeline or "" for one in members if one in jobs} - {""})
+        if len(members) == 1 and not said:
+            return ""
         last = sorted(one for one in members if one not in self.children)
         first = sorted(one for one in members if one not in self.parents)
         for names in (said, last, first):
@@ -103,6 +113,7 @@ def graph_of(jobs: Mapping[str, Job]) -> Graph:
     parents: dict[str, tuple[Link, ...]] = {}
     children: dict[str, dict[str, None]] = {}
     followers: dict[str, list[str]] = {}
+    leaders: dict[str, str] = {}
     held: dict[str, str] = {}
     for job in dependent:
         links = []
@@ -117,7 +128,13 @@ def graph_of(jobs: Mapping[str, Job]) -> Graph:
         parents[job.id] = tuple(links)
         for link in links:
             children.setdefault(link.parent, {})[job.id] = None
-        if isinstance(job.entry.schedule, After) and links:
+        # A first-named one that there is not has no instants; the next is no substitute for it.
+        if (
+            isinstance(job.entry.schedule, After)
+            and links
+            and links[0].dependency is job.entry.policy.depends_on[0]
+        ):
+            leaders[job.id] = links[0].parent
             followers.setdefault(links[0].parent, []).append(job.id)
     for path in cycles_in({job: [link.parent for link in links] for job, links in parents.items()}):
         held.update(dict.fromkeys(path, f"these wait for each other: {_shown(path)}"))
@@ -125,6 +142,7 @@ def graph_of(jobs: Mapping[str, Job]) -> Graph:
         parents,
         {job: tuple(one) for job, one in children.items()},
         {job: tuple(one) for job, one in followers.items()},
+        leaders,
         held,
     )
 

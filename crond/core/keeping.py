@@ -18,7 +18,10 @@ KEPT_AFTER_GONE = 86400.0
 
 def superseded(memory: Memory, job: str) -> list[Run]:
     """Return the finished runs of `job` beyond the newest KEPT_RUNS."""
-    return [run for run in memory.runs_of(job) if run.state is State.FINISHED][:-KEPT_RUNS]
+    runs = memory.runs_of(job)
+    if len(runs) <= KEPT_RUNS:
+        return []
+    return [run for run in runs if run.state is State.FINISHED][:-KEPT_RUNS]
 
 
 def abandoned_runs(memory: Memory, jobs: Container[str], wall: float) -> list[Run]:
@@ -32,10 +35,20 @@ def abandoned_runs(memory: Memory, jobs: Container[str], wall: float) -> list[Ru
 
 
 def abandoned_jobs(memory: Memory, jobs: Container[str], wall: float) -> list[str]:
-    """Return the jobs not in `jobs` of which nothing but an old last instant is left."""
+    """Return the jobs not in `jobs` of which nothing but what is old is left."""
     before = wall - KEPT_AFTER_GONE
+    touched = {
+        job: pause.began if pause.ended is None else pause.ended for job, pause in memory.pauses.items()
+    }
+    known = (
+        {job: answered.instant for job, answered in memory.answered.items()},
+        touched,
+        memory.seen,
+        memory.successes,
+    )
+    gone = dict.fromkeys(job for times in known for job in times if job not in jobs)
     return [
         job
-        for job, answered in memory.answered.items()
-        if job not in jobs and answered.instant < before and not memory.runs_of(job)
+        for job in gone
+        if not memory.runs_of(job) and max(times[job] for times in known if job in times) < before
     ]

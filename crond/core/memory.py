@@ -55,10 +55,15 @@ class Pause(NamedTuple):
 
 
 class Outage(NamedTuple):
-    """The latest time in which there was no daemon, and so no due."""
+    """A time in which nothing was due, as there was no daemon or its host slept."""
 
     began: float
     ended: float
+    reason: str = "the daemon was down"
+
+
+#: How many outages are remembered: of two starts in a row, the second must not hide the first.
+KEPT_OUTAGES = 8
 
 
 class Memory:
@@ -75,7 +80,7 @@ class Memory:
         self.pauses: dict[str, Pause] = {}  #: the latest of each job
         self.successes: dict[str, float] = {}  #: by job, the instant of the last run that succeeded
         self.seen: dict[str, float] = {}  #: since when a job that catches up is known
-        self.outage: Outage | None = None
+        self.outages: list[Outage] = []  #: the latest ones, in their order
         self._runs_of: dict[str, dict[str, Run]] = {}
 
     def apply(self, record: Record) -> None:
@@ -100,17 +105,22 @@ class Memory:
             yield ["answered", job, answered.instant, answered.repeats]
         for origin, seen in self.crontabs.items():
             yield ["crontab", origin, *seen]
+        for job, instant in self.successes.items():
+            yield ["success", job, instant]
         yield due(list(self.queue))
         for run in self.runs.values():
             yield changed(run)
         for job, pause in self.pauses.items():
             yield ["pause", job, *pause]
-        for job, instant in self.successes.items():
-            yield ["success", job, instant]
         for job, at in self.seen.items():
             yield ["seen", job, at]
-        if self.outage is not None:
-            yield ["outage", *self.outage]
+        for outage in self.outages:
+            yield ["outage", *outage]
+
+    @property
+    def outage(self) -> Outage | None:
+        """The latest outage."""
+        return self.outages[-1] if self.outages else None
 
     def next_ordinal(self, job: str, instant: float) -> int:
         """Return the ordinal of a new due: 0 while instants rise, else a number that never came before."""
@@ -121,6 +131,11 @@ class Memory:
         """True while `job` is not due because somebody paused it."""
         pause = self.pauses.get(job)
         return pause is not None and pause.ended is None
+
+    def is_paused_at(self, job: str, instant: float) -> bool:
+        """True if `job` is not due at `instant`: it is paused, or was then."""
+        pause = self.pauses.get(job)
+        return pause is not None and (pause.ended is None or pause.covers(instant))
 
     def runs_of(self, job: str) -> list[Run]:
         """Return the runs of `job`, in the order in which they came to be."""
@@ -177,8 +192,10 @@ class Memory:
     def set_interval(self, kind: str, began: float, ended: float, reason: str, job: str = "") -> None:
         """Change nothing: what did not run, and why, is for the history."""
 
-    def set_outage(self, began: float, ended: float) -> None:
-        self.outage = Outage(began, ended)
+    def set_outage(self, began: float, ended: float, reason: str = "the daemon was down") -> None:
+        outage = Outage(began, ended, reason)
+        others = [one for one in self.outages if one != outage]
+        self.outages = [*others, outage][-KEPT_OUTAGES:]
 
     def set_pause(
         self, job: str, began: float, until: float | None, by: int, note: str, ended: float | None = None

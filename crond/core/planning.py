@@ -5,6 +5,7 @@ Owns the rule that an instant is planned once. Knows nothing of what runs do. Pu
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,10 +19,8 @@ from crond.core.roster import Roster
 from crond.core.zone import Zone, ZoneNamed, instant_of
 from crond.model.job import Job
 from crond.model.run import Trigger
-from crond.model.schedule import At, Cron, Every, Reboot, minute_number
+from crond.model.schedule import After, At, Cron, Every, Reboot, minute_number
 
-#: Seconds by which a due may be late and still be one of its own minute.
-_ON_TIME = 60.0
 #: Most instants of one job that are made up together.
 MOST_MADE_UP = 1000
 
@@ -36,42 +35,44 @@ class Planning:
     zone_named: ZoneNamed
     due_after: DueAfter
 
-    def plan(self, dues: Iterable[Due], trigger: Trigger, wall: float) -> None:
-        """Plan `dues`, and whoever follows them."""
+    def plan(self, dues: Iterable[Due], trigger: Trigger, *, made_up_to: float = float("-inf")) -> None:
+        """Plan `dues`, and whoever follows them. What catches up has had its instants up to `made_up_to`."""
         planned: list[Waiting] = []
         followers = self.roster.graph.followers
         for due in dues:
-            waiting = self._planned(due.job, due.instant, trigger, wall)
+            waiting = self._planned(due.job, due.instant, trigger, made_up_to)
             if waiting is None:
                 continue
             planned.append(waiting)
             if followers and due.job.id in followers:
-                planned += self._following(due.job.id, due.instant, trigger, wall)
+                planned += self._following(due.job.id, due.instant, trigger)
         if planned:
             self.ledger.remember(memory.due(planned))
 
-    def _following(self, job: str, instant: float, trigger: Trigger, wall: float) -> Iterator[Waiting]:
+    def _following(self, job: str, instant: float, trigger: Trigger) -> Iterator[Waiting]:
         """Yield the dues of the jobs that have the instants of `job`, parents first."""
         seen = {job}
         waiting = [job]
         while waiting:
             for follower in self.roster.graph.followers.get(waiting.pop(0), ()):
-                if follower in seen or follower in self.roster.graph.held:
+                if follower in seen:
                     continue
                 seen.add(follower)
-                planned = self._planned(self.roster.jobs[follower], instant, trigger, wall)
+                planned = self._planned(self.roster.jobs[follower], instant, trigger)
                 if planned is not None:
                     yield planned
                     waiting.append(follower)
 
-    def _planned(self, job: Job, instant: float, trigger: Trigger, wall: float) -> Waiting | None:
+    def _planned(
+        self, job: Job, instant: float, trigger: Trigger, made_up_to: float = float("-inf")
+    ) -> Waiting | None:
         ordinal = self.ledger.memory.next_ordinal(job.id, instant)
         schedule = job.entry.schedule
         if not isinstance(schedule, Cron) and self._is_over(job, ordinal):
             return None
-        if self.ledger.memory.is_paused(job.id):
+        if self.ledger.memory.is_paused_at(job.id, instant):
             return None
-        if job.id in self.roster.choosy and not self._wants(job, instant, ordinal, trigger, wall):
+        if job.id in self.roster.choosy and not self._wants(job, instant, ordinal, trigger, made_up_to):
             return None
         return Waiting(job.id, instant, ordinal, trigger)
 
@@ -84,22 +85,30 @@ class Planning:
             return self.ledger.memory.queue.holds(job.id)
         return ordinal > 0 and isinstance(schedule, At)
 
-    def _wants(self, job: Job, instant: float, ordinal: int, trigger: Trigger, wall: float) -> bool:
+    def _wants(self, job: Job, instant: float, ordinal: int, trigger: Trigger, made_up_to: float) -> bool:
         policy = job.entry.policy
         if not policy.enabled or not self.is_within(job, instant):
             return False
         if policy.catchup == "none" or trigger is not Trigger.SCHEDULE:
             return True
+        if isinstance(job.entry.schedule, After):
+            return True  # whom it follows has decided that
         # What is late is made up by its own rule, and a clock that was set back brings nothing twice.
-        return ordinal == 0 and instant > wall - _ON_TIME
+        return ordinal == 0 and instant > made_up_to
 
     def is_within(self, job: Job, instant: float) -> bool:
         """True if `instant` lies between starts_at and expires_at of `job`."""
+        begin, end = self.window_of(job, instant)
+        return begin <= instant < end
+
+    def window_of(self, job: Job, near: float) -> tuple[float, float]:
+        """Return starts_at and expires_at of `job`; of a time that comes twice, the one that is `near`."""
         policy = job.entry.policy
-        begins, ends = policy.starts_at, policy.expires_at
-        if begins is not None and instant < self._moment(job, begins, instant):
-            return False
-        return ends is None or instant < self._moment(job, ends, instant)
+        begin, end = policy.starts_at, policy.expires_at
+        return (
+            float("-inf") if begin is None else self._moment(job, begin, near),
+            float("inf") if end is None else self._moment(job, end, near),
+        )
 
     def _moment(self, job: Job, moment: datetime, near: float) -> float:
         if moment.tzinfo is not None:
@@ -125,7 +134,7 @@ class Planning:
             instants = self._missed(job, since, upto)
             if instants:
                 count += 1
-                self.plan([Due(job, instant) for instant in instants], Trigger.CATCHUP, upto)
+                self.plan([Due(job, instant) for instant in instants], Trigger.CATCHUP)
         return count
 
     def _missed(self, job: Job, since: float, upto: float) -> list[float]:
@@ -136,26 +145,31 @@ class Planning:
         answered = self.ledger.memory.answered.get(job.id)
         if answered is not None:
             low = max(low, answered.instant)
-        pause = self.ledger.memory.pauses.get(job.id)
-        found: list[float] = []
-        for instant in self.due_after(job, low):
-            if instant > upto:
-                break
-            if (
-                pause is not None
-                and pause.began <= instant
-                and (pause.ended is None or instant < pause.ended)
-            ):
-                continue  # a paused time owes nothing
-            if found and found[-1] == instant:
-                continue  # minutes of a gap share a moment
-            found.append(instant)
-            if policy.catchup == "latest":
-                found = found[-1:]
-            elif len(found) > MOST_MADE_UP:
-                found = found[-MOST_MADE_UP:]
-        if len(found) == MOST_MADE_UP:
+        most = 1 if policy.catchup == "latest" else MOST_MADE_UP
+        found = self._latest(job, low, upto, most + 1)
+        if len(found) > MOST_MADE_UP:
             self.ledger.notice(
                 f"{job.id}: more than {MOST_MADE_UP} times were missed; the latest are made up"
             )
-        return found
+        return found[-most:]
+
+    def _latest(self, job: Job, low: float, upto: float, most: int) -> list[float]:
+        """Return the latest instants of `job` in (low, upto], `most` at most.
+
+        Looks back further and further: a window may be a year long, and hold more than there is time to walk.
+        """
+        reach = 3600.0
+        while True:
+            began = max(low, upto - reach)
+            found: deque[float] = deque(maxlen=most)
+            for instant in self.due_after(job, began):
+                if instant > upto:
+                    break
+                # A paused time owes nothing, and minutes of a gap share a moment.
+                if not self.ledger.memory.is_paused_at(job.id, instant) and (
+                    not found or found[-1] < instant
+                ):
+                    found.append(instant)
+            if began <= low or len(found) == most:
+                return list(found)
+            reach *= 4

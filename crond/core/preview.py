@@ -17,6 +17,8 @@ _DAY = 86400.0
 #: How far ahead is looked for changes of an offset, and for an entry of leap days.
 _CHANGES_AHEAD = 3 * 366 * _DAY
 _MINUTES_AHEAD = 9 * 366 * 1440
+#: How far back they are looked for, beyond what is asked: others will ask from a little earlier.
+_CHANGES_BEFORE = 30 * _DAY
 #: A gap of so many minutes is not made up: the distance across it is one more than cron's 180.
 _GAP_TOO_LONG = 180
 _ANY: frozenset[int] = frozenset()
@@ -50,12 +52,13 @@ class Preview:
         self._zone_named = zone_named
         self._rules = rules
         self._delay_factor = delay_factor
-        self._changes: dict[str | None, list[float]] = {}
+        #: By zone: since when, and the changes of its offset. Finding them takes milliseconds.
+        self._changes: dict[str | None, tuple[float, list[float]]] = {}
         self._never: set[Hashable] = set()
 
     def looking_from(self, wall: float) -> Preview:
         """Return the same look ahead from `wall` (epoch seconds), as if nothing had been served."""
-        return Preview(
+        other = Preview(
             wall=wall,
             planned_upto=_LONG_AGO,
             zone=self._zone,
@@ -63,6 +66,8 @@ class Preview:
             rules=self._rules,
             delay_factor=self._delay_factor,
         )
+        other._changes = self._changes
+        return other
 
     def due_times(self, job: Job) -> Iterator[float]:
         """Yield the moments (epoch seconds) at which `job` is due after now, in order."""
@@ -119,15 +124,16 @@ class Preview:
             served = max(served, first - 1) if fixed else first - 1
 
     def _changes_of(self, name: str | None, zone: Zone, after: float) -> list[float]:
-        if name not in self._changes:
-            changes = []
+        since, changes = self._changes.get(name, (float("inf"), []))
+        if after < since:
+            since, changes = after - _CHANGES_BEFORE, []
             upto = after + _CHANGES_AHEAD
-            change = next_change(zone, after, upto)
+            change = next_change(zone, since, upto)
             while change is not None:
                 changes.append(change)
                 change = next_change(zone, change, upto)
-            self._changes[name] = changes
-        return [change for change in self._changes[name] if change > after]
+            self._changes[name] = since, changes
+        return [change for change in changes if change > after]
 
     def _moment(self, job: Job, schedule: At) -> float:
         if schedule.moment.tzinfo is not None:

@@ -6,8 +6,6 @@ engine knows.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from crond.model.messages import Exited, NotStarted, Started
 from crond.model.policy import PLAIN, Policy
 from crond.model.run import Outcome, Run, State, Want
@@ -26,8 +24,7 @@ def exited(run: Run, fact: Exited, policy: Policy) -> Run:
     ended = exit_of(fact.status)
     # It may have ended by itself while the wish to end it was on its way.
     by_itself = run.want is Want.TIME_OUT and run.until is not None and fact.at < run.until
-    attempt = replace(
-        run.attempt,
+    attempt = run.attempt.but(
         ended_at=fact.at,
         exit_code=ended.code,
         signal=ended.signal,
@@ -45,26 +42,26 @@ def exited(run: Run, fact: Exited, policy: Policy) -> Run:
         ),
         data=fact.data,
     )
-    return replace(run, attempts=run.with_attempt(attempt))
+    return run.but(attempts=run.with_attempt(attempt))
 
 
 def vanished(run: Run, at: float) -> Run:
     """Return `run` with its latest attempt gone: nobody knows how it ended."""
-    return replace(run, attempts=run.with_attempt(replace(run.attempt, ended_at=at, outcome=Outcome.LOST)))
+    return run.but(attempts=run.with_attempt(run.attempt.but(ended_at=at, outcome=Outcome.LOST)))
 
 
 def found(run: Run, pid: int, at: float) -> Run:
     """Return `run` with the process that a launcher which is no more started for it."""
-    attempts = run.with_attempt(replace(run.attempt, pid=pid, started_at=at))
+    attempts = run.with_attempt(run.attempt.but(pid=pid, started_at=at))
     if run.state is State.STARTING and run.attempt.part == "command":
         return run.to(State.RUNNING, attempts=attempts)
-    return replace(run, attempts=attempts)
+    return run.but(attempts=attempts)
 
 
 def not_started(run: Run, fact: NotStarted) -> Run:
     """Return `run` with its latest attempt at an end before it was its command."""
-    ended = replace(run.attempt, ended_at=fact.at, outcome=Outcome.COULD_NOT_START)
-    return replace(run, attempts=run.with_attempt(ended))
+    ended = run.attempt.but(ended_at=fact.at, outcome=Outcome.COULD_NOT_START)
+    return run.but(attempts=run.with_attempt(ended))
 
 
 def refusal(run: Run, fact: NotStarted) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from crond.core.clockwork import Reading
+from crond.core.dependencies import as_parent
 from crond.core.ledger import Ledger
 from crond.core.runs import Runs
 from crond.model.events import (
@@ -33,18 +34,27 @@ class Requests:
     def run(self, reading: Reading, event: RunRequested) -> None:
         """Run a job now, whatever it depends on; with `downstream` its descendants after it."""
         root = self._made(event.job, reading.wall, Trigger.MANUAL, event.by)
-        root = replace(root, environment=event.environment)
+        root = root.but(environment=event.environment)
         followers: list[Run] = []
         if event.downstream:
             made = {root.job: root}
             for job in self.runs.scene.roster.graph.downstream(event.job):
+                if not self._may_follow(event.job, job, event.by):
+                    continue
                 one = self._made(job, reading.wall, Trigger.MANUAL, event.by)
-                one = replace(one, follows=root.id, parents=self._parents(one, made))
+                one = one.but(follows=root.id, parents=self._parents(one, made))
                 made[job] = one
                 followers.append(one)
         self.runs.advance(root, reading)
         for one in followers:
             self.runs.advance(self._as_they_stand(one), reading)
+
+    def _may_follow(self, asked: str, job: str, by: int) -> bool:
+        """True if what is asked of one job may reach another: root's jobs may depend on those of users, who
+        must not start them by that.
+        """
+        jobs = self.runs.scene.roster.jobs
+        return by == 0 or (asked in jobs and job in jobs and jobs[asked].uid == jobs[job].uid)
 
     def _parents(self, run: Run, made: dict[str, Run]) -> tuple[Parent, ...]:
         links = self.runs.scene.roster.graph.parents.get(run.job, ())
@@ -59,12 +69,10 @@ class Requests:
         """Return `run` with what became of its parents meanwhile: one may have ended at once."""
         held = self.ledger.memory.runs
         parents = tuple(
-            Parent(one.job, one.run, held[one.run].outcome, None, held[one.run].reason)
-            if one.outcome is None and one.run in held and held[one.run].state is State.FINISHED
-            else one
+            as_parent(held[one.run]) if one.outcome is None and one.run in held else one
             for one in run.parents
         )
-        return replace(run, parents=parents)
+        return run.but(parents=parents)
 
     def backfill(self, reading: Reading, event: BackfillRequested) -> None:
         """Run a job for an instant that was."""
@@ -83,9 +91,11 @@ class Requests:
         root = self.ledger.memory.runs.get(event.run)
         if root is None or root.state is not State.FINISHED:
             return
+        if root.job not in self.runs.scene.roster.jobs:
+            return  # nothing is left to run, and how it ended shall stay known
         again = {root.id: root}
         if event.downstream:
-            self._collect(root, again, failed=event.failed)
+            self._collect(root, again, by=event.by, failed=event.failed)
         for run in again.values():
             parents = tuple(
                 replace(one, outcome=None, exit_code=None, reason="") if one.run in again else one
@@ -96,12 +106,14 @@ class Requests:
             self.ledger.change(revived)
             self.runs.look_again(run.id)
 
-    def _collect(self, root: Run, again: dict[str, Run], *, failed: bool) -> None:
+    def _collect(self, root: Run, again: dict[str, Run], *, by: int, failed: bool) -> None:
         """Add the finished runs that `root` answered for, and theirs; `failed`: only what did not succeed."""
         waiting = [root]
         while waiting:
             parent = waiting.pop()
             for job in self.runs.scene.roster.graph.children.get(parent.job, ()):
+                if not self._may_follow(root.job, job, by):
+                    continue
                 for run in self.ledger.memory.runs_of(job):
                     answered = any(one.run == parent.id for one in run.parents)
                     if not answered or run.id in again or run.state is not State.FINISHED:
@@ -118,7 +130,7 @@ class Requests:
             return
         reason = f"marked by uid {event.by}"
         if run.state is State.FINISHED:
-            marked = replace(run, outcome=event.outcome, reason=reason, by=event.by)
+            marked = run.but(outcome=event.outcome, reason=reason, by=event.by)
             self.ledger.change(marked)
             self.runs.tell_children(marked)
         else:

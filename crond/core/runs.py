@@ -7,7 +7,7 @@ pure part of its own can decide: gates, dependencies, admission, retry, progress
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from crond.core import admission, dependencies, gates, keeping, retry
@@ -86,7 +86,7 @@ class Runs:
         links = self.scene.roster.graph.parents.get(run.job, ())
         if not links or run.job in self.scene.roster.held:
             return run
-        return replace(run, parents=tuple(self.parent_for(run, link.parent) for link in links))
+        return run.but(parents=tuple(self.parent_for(run, link.parent) for link in links))
 
     def parent_for(self, run: Run, parent: str) -> Parent:
         """Return how `parent` stands for `run` by the rule of the latest due."""
@@ -108,16 +108,19 @@ class Runs:
         match step:
             case End():
                 if step.parents is not None:
-                    run = replace(run, parents=step.parents)
+                    run = run.but(parents=step.parents)
                 self._end_waiting(run, step.outcome, step.reason, reading.wall)
             case Hold():
                 for other in step.ends:
                     self.give_way(other, reading.wall)
                 self._hold(run, step, job)
+                if step.ends:
+                    self.look_again(run.id)  # one that had no process has ended by now
             case Try() if job is not None:
                 held = self._held(run, step.hold)
+                self._forget_try(run)
                 attempt = Attempt(number=run.next_number("wait_for"), part="wait_for")
-                run = replace(held, attempts=held.with_attempt(attempt))
+                run = held.but(attempts=held.with_attempt(attempt))
                 self.ledger.change(run)
                 self._send_start(run, job)
             case Begin() if job is not None:
@@ -128,19 +131,24 @@ class Runs:
         if held == run:
             return
         self.ledger.change(held)
-        if step.wait is Wait.POOL and run.waits is not Wait.POOL and job is not None:
-            self.ledger.waits.enter(held.pool, admission.rank_of(held, job))
+        was_in = run.pool if run.waits is Wait.POOL else ""
+        now_in = held.pool if held.waits is Wait.POOL else ""
+        if now_in and now_in != was_in and job is not None:
+            self.ledger.waits.enter(now_in, admission.rank_of(held, job))
+        if was_in and was_in != now_in:
+            self._next_in(was_in)
 
     def _held(self, run: Run, step: Hold) -> Run:
         changes: dict[str, Any] = {"waits": step.wait, "since": step.since, "until": step.until}
         job = self.scene.roster.jobs.get(run.job)
         if run.state is State.WAITING:
-            return replace(run, pool=step.pool or run.pool, **changes)
+            return run.but(pool=step.pool or run.pool, **changes)
         return run.to(State.WAITING, pool=step.pool or run.pool, **changes, **_whose(job))
 
     def _begin(self, run: Run, job: Job, step: Begin) -> None:
         asks_first = job.entry.policy.condition is not None and run.starts == run.spent
         was_in = run.pool if run.waits is Wait.POOL else ""
+        self._stop_trying(run)
         self._start(run, job, "condition" if asks_first else "command", pool=step.pool, slots=step.slots)
         if was_in:
             self._next_in(was_in)
@@ -149,7 +157,7 @@ class Runs:
         changes: dict[str, Any] = {"waits": None, "since": None, "until": None, "pool": pool, "slots": slots}
         attempts = run.with_attempt(Attempt(number=run.next_number(part), part=part))
         if run.state is State.STARTING:
-            run = replace(run, attempts=attempts, **changes)
+            run = run.but(attempts=attempts, **changes)
         else:
             run = run.to(State.STARTING, attempts=attempts, **changes, **_whose(job))
         self.ledger.change(run)
@@ -197,7 +205,9 @@ class Runs:
         elif began is not None and run.attempt.part == "command":
             timeout = self._policy(run).timeout
             until = None if timeout is None else began + timeout
-        self.ledger.change(run if run.state is State.WAITING else replace(run, until=until))
+        if run.state is not State.WAITING and run.until != until:
+            run = run.but(until=until)
+        self.ledger.change(run)
 
     def ended(self, run: Run, reading: Reading, reason: str = "") -> None:
         """Take in that the latest attempt of `run` has ended, with its outcome."""
@@ -206,7 +216,7 @@ class Runs:
             self.ledger.change(run)
             self.look_again(run.id)
         elif attempt.outcome is Outcome.COULD_NOT_START:
-            outcome = Outcome.COULD_NOT_START if run.want is Want.RUN else Outcome.STOPPED
+            outcome = _INSTEAD_OF_A_START.get(run.want, Outcome.STOPPED)
             self.finish(run, outcome, reason, attempt.ended_at or reading.wall)
         elif attempt.part == "condition":
             self._condition_ended(run, reading, reason)
@@ -237,8 +247,10 @@ class Runs:
         attempt = run.attempt
         policy = self._policy(run)
         at = attempt.ended_at or reading.wall
-        if retry.gets_another(run, attempt, policy):
+        if attempt.outcome is not Outcome.SUCCESS and retry.gets_another(run, attempt, policy):
             until = at + retry.delay_after(run, policy)
+            if run.state is State.STARTING:
+                run = run.to(State.RUNNING)  # it had a process, of which we hear only now, or never
             waiting = run.to(
                 State.WAITING, waits=Wait.RETRY, since=at, until=until, slots=(), want=Want.RUN, reason=reason
             )
@@ -263,7 +275,11 @@ class Runs:
         process that it could not signal.
         """
         if run.state in (State.STARTING, State.RUNNING):
-            run = replace(run.to(State.STOPPING), want=want)
+            run = run.to(State.STOPPING, want=want)
+            self.ledger.change(run)
+        elif run.state is State.STOPPING and want is not Want.TIME_OUT and want is not run.want:
+            # The latest wish counts: a run whose time is over must not be tried again if it is to end.
+            run = run.but(want=want)
             self.ledger.change(run)
         if run.state is State.STOPPING:
             self.ledger.send(Stop(attempt_key(run.id, run.attempt.number)))
@@ -271,46 +287,59 @@ class Runs:
             outcome = {Want.SUCCEED: Outcome.SUCCESS, Want.FAIL: Outcome.FAILED}.get(want, Outcome.STOPPED)
             waited = f" while it waited for {gates.WAITED_FOR[run.waits]}" if run.waits else ""
             reason = _ASKED.get(want) or f"stopped{waited}"
-            self._end_waiting(replace(run, want=want), outcome, reason, wall)
+            self._end_waiting(run.but(want=want), outcome, reason, wall)
 
     def give_way(self, run: Run, wall: float) -> None:
         """End `run`, since a newer one of its job takes its place."""
         run = self.ledger.memory.runs[run.id]
         if run.state is State.WAITING and not run.is_active:
             self._end_waiting(run, Outcome.SKIPPED, "a newer run took its place", wall)
-        elif run.state not in (State.STOPPING, State.FINISHED):
+        elif run.state is not State.FINISHED:
             self.stop(run, Want.REPLACE, wall)
 
     def _end_waiting(self, run: Run, outcome: Outcome, reason: str, wall: float) -> None:
+        self._stop_trying(run)
+        self.finish(run, outcome, reason, wall)
+
+    def _stop_trying(self, run: Run) -> None:
+        """End the try of a `wait_for` that nobody waits for any longer."""
         if run.attempts and run.attempt.part == "wait_for" and run.attempt.outcome is None:
             self.ledger.send(Stop(attempt_key(run.id, run.attempt.number)))
-        self.finish(run, outcome, reason, wall)
+
+    def _forget_try(self, run: Run) -> None:
+        """Have the launcher forget the latest try of a `wait_for`, whose place another one takes."""
+        if run.attempts and run.attempt.part == "wait_for" and run.attempt.outcome is not None:
+            self.ledger.send(Forget(attempt_key(run.id, run.attempt.number)))
 
     def finish(self, run: Run, outcome: Outcome, reason: str, at: float) -> None:
         """End `run`; whoever waits for that is looked at again."""
         was_in = run.pool
-        run = run.finish(outcome, at=at, reason=reason, **_whose(self.scene.roster.jobs.get(run.job), run))
+        job = self.scene.roster.jobs.get(run.job)
+        run = run.finish(outcome, at=at, reason=reason, **_whose(job, run))
         self.ledger.change(run)
         self.mail(run)
         self.tell_children(run)
-        for other in self.ledger.memory.runs_of(run.job):
-            if other.waits is not None and other.state is State.WAITING:
-                self.look_again(other.id)
+        if self.ledger.waits.waiting:
+            for other in self.ledger.memory.runs_of(run.job):
+                if other.state is State.WAITING:
+                    self.look_again(other.id)
         if was_in:
             self._next_in(was_in)
-        job = self.scene.roster.jobs.get(run.job)
-        if job is not None and isinstance(job.entry.schedule, At) and run.is_scheduled:
+        if run.is_scheduled and job is not None and isinstance(job.entry.schedule, At):
             self.ledger.send(Retire(job.version, job.index))
         self._prune(run.job)
 
     def tell_children(self, run: Run) -> None:
         """Let the runs that `run` answers for know how it stands."""
+        children = self.ledger.waits.children_of(run.id)
+        if not children:
+            return
         stands = dependencies.as_parent(run)
-        for identity in self.ledger.waits.children_of(run.id):
+        for identity in children:
             child = self.ledger.memory.runs[identity]
             parents = tuple(stands if one.run == run.id else one for one in child.parents)
             if parents != child.parents:
-                self.ledger.change(replace(child, parents=parents))
+                self.ledger.change(child.but(parents=parents))
             self.look_again(identity)
 
     def mail(self, run: Run) -> None:
@@ -359,11 +388,11 @@ class Runs:
         """
         for run in list(self.ledger.memory.runs.values()):
             if run.state in _IN_TIME and run.until is not None:
-                self.ledger.change(replace(run, until=run.until + seconds))
+                self.ledger.change(run.but(until=run.until + seconds))
             elif run.state is State.WAITING and not asleep:
                 if run.waits is not Wait.JITTER and run.since is not None:
                     # `until` follows from it, and from the newest definition.
-                    self.ledger.change(replace(run, since=run.since + seconds))
+                    self.ledger.change(run.but(since=run.since + seconds))
                 self.look_again(run.id)
 
     def _policy(self, run: Run) -> Policy:
@@ -373,6 +402,13 @@ class Runs:
 
 #: Where `until` is the end of an attempt's time.
 _IN_TIME = (State.STARTING, State.RUNNING)
+#: How a run ends whose process could not be made.
+_INSTEAD_OF_A_START = {
+    Want.RUN: Outcome.COULD_NOT_START,
+    Want.TIME_OUT: Outcome.COULD_NOT_START,
+    Want.SUCCEED: Outcome.SUCCESS,
+    Want.FAIL: Outcome.FAILED,
+}
 _ASKED = {Want.STOP: "", Want.REPLACE: "replaced by a newer run", Want.SUCCEED: "marked", Want.FAIL: "marked"}
 
 

@@ -7,12 +7,14 @@ changes, and is built anew when the memory was read back. Pure; owned by the led
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from crond.model.run import Run, State, Wait
 
 #: (priority, the larger first as a negative number; instant; ordinal; id of the run)
 Rank = tuple[int, float, int, str]
+#: So many entries may be left in a heap that mean nothing any longer, before they are swept out.
+_STALE = 256
 
 
 class Waits:
@@ -31,7 +33,7 @@ class Waits:
     def changed(self, before: Run | None, run: Run) -> None:
         """Take note of `run`, which was `before`."""
         if run.until is not None and (before is None or before.until != run.until):
-            heappush(self._timers, (run.until, run.id))
+            self._set_timer(run.until, run.id)
         if run.state is State.WAITING:
             self.waiting[run.id] = None
         elif before is None or before.state is State.WAITING:
@@ -40,6 +42,13 @@ class Waits:
             self._changed_pool(run)
         if run.parents:
             self._changed_parents(before, run)
+
+    def _set_timer(self, until: float, identity: str) -> None:
+        # Most attempts end long before their time is over: what is left of them must not pile up.
+        if len(self._timers) > _STALE + 2 * len(self._runs):
+            self._timers = [one for one in self._timers if self._is_current(*one)]
+            heapify(self._timers)
+        heappush(self._timers, (until, identity))
 
     def _changed_pool(self, run: Run) -> None:
         if run.slots:
@@ -78,7 +87,11 @@ class Waits:
 
     def enter(self, pool: str, rank: Rank) -> None:
         """Let a run wait for slots of `pool`."""
-        heappush(self._pools.setdefault(pool, []), rank)
+        ranks = self._pools.setdefault(pool, [])
+        if len(ranks) > _STALE + 2 * len(self.waiting):
+            ranks[:] = {one for one in ranks if self._waits_for(pool, one[3])}
+            heapify(ranks)
+        heappush(ranks, rank)
 
     def first_in(self, pool: str) -> Rank | None:
         """Return who of those that wait for `pool` goes next."""
@@ -94,7 +107,9 @@ class Waits:
     def free_in(self, pool: str, size: int) -> list[int]:
         """Return the numbers of the slots of `pool` that nobody holds, of `size` that there are."""
         held = {slot for slots in self._holders.get(pool, {}).values() for slot in slots}
-        return [slot for slot in range(size) if slot not in held]
+        free = [slot for slot in range(size) if slot not in held]
+        # Of a pool that was made smaller, those may be held that it no longer has.
+        return free[: max(0, size - len(held))]
 
     # --- moments -------------------------------------------------------------------------------------
 

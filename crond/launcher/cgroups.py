@@ -73,7 +73,9 @@ class Groups:
         self._folder = folder
         self.controllers = controllers
         #: Those of earlier lives, and those whose attempt ended before its last process.
-        self._left = {entry.path for entry in os.scandir(folder) if entry.name.startswith(_PREFIX)}
+        self._left: set[str] = set()
+        with contextlib.suppress(FileNotFoundError):
+            self._left.update(f"{folder}/{name}" for name in os.listdir(folder) if name.startswith(_PREFIX))
 
     @classmethod
     def find(cls, state: str) -> Groups | None:
@@ -90,6 +92,7 @@ class Groups:
         """Make the group of attempt `key`. `memory_max` is bytes, `cpu_quota` percent of one processor; what
         no controller here can limit is left out. Raises OSError.
         """
+        self._make_folder()
         group = Group(f"{self._folder}/{_PREFIX}{key}")
         with contextlib.suppress(FileExistsError):  # an earlier life's, of a try of `wait_for`
             os.mkdir(group.path, 0o755)
@@ -105,6 +108,13 @@ class Groups:
                 group.remove()
                 raise OSError(code, os.strerror(code), f"{group.path}/{name}")
         return group
+
+    def _make_folder(self) -> None:
+        """Make what holds all groups if it is not there: nobody needed one yet, or somebody removed it."""
+        if not os.path.isdir(self._folder):
+            os.makedirs(self._folder, exist_ok=True)
+            for name in self.controllers:
+                _enable(self._folder, name)
 
     def held(self, key: str) -> Group | None:
         """Return the group of attempt `key` if there is one: an earlier life may have made it."""
@@ -145,12 +155,12 @@ def _groups_at(own: str, mount: str, name: str) -> Groups | None:
     parent = os.path.dirname(own)
     if own != mount and parent.startswith(mount) and _is_delegated(parent):
         # systemd put us below it (DelegateSubgroup=), so it may be divided, and a new start can enter it.
-        return _made(parent, name, controlled=True)
+        return _groups_in(parent, name, controlled=True)
     if _is_delegated(own):
         # A group whose parts are limited takes no process itself: the service could not be started again.
-        return _made(own, name, controlled=False)
+        return _groups_in(own, name, controlled=False)
     # Without systemd nobody else divides: a container, a plain init.
-    return None if os.path.isdir(_SYSTEMD) else _made(own, name, controlled=True)
+    return None if os.path.isdir(_SYSTEMD) else _groups_in(own, name, controlled=True)
 
 
 def _is_delegated(path: str) -> bool:
@@ -161,18 +171,13 @@ def _is_delegated(path: str) -> bool:
     return False
 
 
-def _made(base: str, name: str, *, controlled: bool) -> Groups | None:
-    """Return the groups in `name` below `base` if we can make that."""
-    folder = f"{base}/{name}"
-    try:
-        os.makedirs(folder, exist_ok=True)
-        # What is not ours, or mounted to be read only, may still have a folder of that name.
-        if not os.access(folder, os.W_OK):
-            return None
-    except OSError:
+def _groups_in(base: str, name: str, *, controlled: bool) -> Groups | None:
+    """Return the groups in `name` below `base`, None where we cannot make any."""
+    # Also root may not where it is mounted to be read only.
+    if not os.path.isdir(base) or not os.access(base, os.W_OK):
         return None
     wanted = ("memory", "cpu") if controlled else ()
-    return Groups(folder, frozenset(each for each in wanted if _enable(base, each) and _enable(folder, each)))
+    return Groups(f"{base}/{name}", frozenset(each for each in wanted if _enable(base, each)))
 
 
 def _enable(base: str, controller: str) -> bool:

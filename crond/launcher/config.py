@@ -8,6 +8,7 @@ secret, a URL in `defaults`, goes beside it in the environment, which others can
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 
 from crond.model.messages import Pairs
@@ -29,7 +30,7 @@ class Config:
 
     mode: str
     package: str  #: the folder that holds the `crond` package, for the programs we start
-    state: str  #: outputs/ (ours), scheduler/ and history/ (the account's)
+    state: str  #: outputs/, versions/, at/ (ours), scheduler/ and history/ (the account's)
     run: str  #: launcher.sock, scheduler.sock and recorder.sock
     dialect: str = "cronie"  #: "cronie" or "debian", already resolved
     files: tuple[str, ...] = ()
@@ -76,6 +77,11 @@ class Config:
     settings: str | None = None  #: the file in which the recorder finds its database's URL
     defaults: Pairs = ()  #: what the host says of every entry, by key
     pools: Pairs = ()  #: the host's pools and their sizes
+
+    @property
+    def one_shots(self) -> str:
+        """The folder of the tables of one-shots, one file for each account."""
+        return os.path.join(self.state, "at")
 
     def to_json(self) -> str:
         """Return the text that `from_json` reads, without what `private` has."""

@@ -1,8 +1,8 @@
-"""One client's business with a crontab: who may, which text comes, what is answered.
+"""One client's business with a crontab or one-shots: who may, which text comes, what is answered.
 
 Runs in a process of its own, which waits for disks, name services and slow clients so that the launcher
-does not. Knows the messages and whom they concern; what happens to files is installing's. Called by
-editing, after its fork.
+does not. Knows the messages and whom they concern; what happens to files is installing's and
+oneshots'. Called by editing, after its fork.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from crond.launcher.accounts import Account, own_account
 from crond.launcher.cluster import choose_host, chosen_host
 from crond.launcher.config import Config
 from crond.launcher.installing import Changed, Crontab, Refused, mark
+from crond.launcher.oneshots import OneShots
 from crond.launcher.permission import may_edit
 from crond.launcher.versions import digest_of
 from crond.link import Peer
@@ -33,11 +35,15 @@ from crond.model.messages import (
     EditEnded,
     Fetch,
     Install,
+    ListAt,
     ListVersions,
     Piece,
+    PutAt,
     Remove,
+    RemoveAt,
     Restore,
 )
+from crond.model.oneshots import OneShot
 
 _RECEIVE = 256 * 1024
 _EVENTS = {"list": "LIST", "edit": "BEGIN EDIT"}
@@ -62,6 +68,8 @@ class Conversation:
     def hold(self, asked: Edit) -> bool:
         """Do what is asked and answer it; True if a crontab is another now."""
         try:
+            if self._config.mode == "files":
+                return self._do_at(asked, *self._own(asked))
             real = self._real()
             if not may_edit(real.pw_name, real.pw_uid, self._config):
                 self._event(real.pw_name, "AUTH", "crontab command not allowed")
@@ -72,7 +80,11 @@ class Conversation:
             if isinstance(asked, ClusterHost):
                 self._cluster_host(asked.name, real)
                 return bool(asked.name)
-            return self._do(asked, real, Crontab(self._config, self._meant(asked.user, real)))
+            meant = self._meant(asked.user, real)
+            if isinstance(asked, (PutAt, RemoveAt, ListAt)):
+                account = Account(meant.pw_name, meant.pw_uid, meant.pw_gid, meant.pw_dir, ())
+                return self._do_at(asked, real.pw_name, account)
+            return self._do(asked, real, Crontab(self._config, meant))
         except Refused as refused:
             self._say({"error": str(refused), "code": refused.code, **refused.more}, ok=False)
         except OSError as error:
@@ -105,6 +117,15 @@ class Conversation:
             raise Refused("no_user", f"the name of user '{found.pw_name}' cannot be that of a crontab")
         return found
 
+    def _own(self, asked: Edit) -> tuple[str, Account]:
+        """Return who asks and whose one-shots are meant where all jobs are one account's. Raises Refused."""
+        own = own_account()
+        if self._peer.uid not in (0, own.uid) or getattr(asked, "user", "") not in ("", own.name):
+            raise Refused("permission", f"this crond runs jobs of {own.name} alone")
+        if not _names_a_file(own.name):
+            raise Refused("no_user", f"the name of user '{own.name}' cannot be that of a crontab")
+        return own.name, own
+
     # --- what ----------------------------------------------------------------------------------
 
     def _do(self, asked: Edit, real: pwd.struct_passwd, crontab: Crontab) -> bool:
@@ -132,6 +153,24 @@ class Conversation:
                 self._say({"user": crontab.user, "undo": None if undo is None else undo.number})
                 return True
         return False
+
+    def _do_at(self, asked: Edit, by: str, account: Account) -> bool:
+        shots = OneShots(self._config, account)
+        match asked:
+            case PutAt(size=size):
+                self._say({"user": shots.user}, final=False)
+                shot = shots.put(asked, self._text(size))
+                self._event(by, "AT", f"{shots.user} {shot.name} {shot.at.isoformat()}")
+                self._say({"user": shots.user, **_told(shot)})
+                return True
+            case RemoveAt(name=name):
+                shots.remove(name)
+                self._event(by, "AT REMOVE", f"{shots.user} {name}")
+                self._say({"user": shots.user, "name": name})
+                return True
+            case _:
+                self._say({"user": shots.user, "jobs": [_told(shot) for shot in shots.all()]})
+                return False
 
     def _cluster_host(self, name: str, real: pwd.struct_passwd) -> None:
         if name and real.pw_uid != 0:
@@ -234,6 +273,16 @@ def send_text(sock: socket.socket, text: bytes) -> None:
             sock.sendall(frame(payload))
     except OSError:
         raise Gone from None
+
+
+def _told(shot: OneShot) -> dict[str, Any]:
+    return {
+        "name": shot.name,
+        "at": shot.at.timestamp(),
+        "command": shot.command,
+        "working_dir": shot.directory,
+        "umask": f"{shot.umask:03o}",
+    }
 
 
 def _names_a_file(name: str) -> bool:

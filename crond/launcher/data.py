@@ -69,10 +69,14 @@ class Data:
         return read_pairs(data)
 
     def clear(self, keep: Container[str] = ()) -> None:
-        """Remove what an earlier life left, but for attempts in `keep`."""
+        """Remove what an earlier life left, but for attempts in `keep`, which may still write to it."""
         for name in os.listdir(self._folder):
             if name not in self._open and name not in keep:
                 self._remove(name)
+
+    def drop(self, key: str) -> None:
+        """Remove the file of attempt `key`, which an earlier life made: it is not read."""
+        self._remove(key)
 
     def _remove(self, key: str) -> None:
         with contextlib.suppress(OSError):

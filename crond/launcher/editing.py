@@ -1,8 +1,9 @@
-"""The processes that serve edits of crontabs, and long answers: a short-lived child of ours for each client.
+"""The processes that serve edits of crontabs, and long answers: a short-lived child of ours for each client,
+and for what we have to write ourselves.
 
 Owns the fork, the limits of the child, and what it reports: lines for cron's log, and that a crontab was
 changed. The child is root, as we are; it is apart so that a parse of seconds, a slow disk or name service
-makes no job late. Called by clients, which hand their connection over.
+makes no job late. Called by clients, which hand their connection over, and by retiring.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from crond.launcher.config import Config
@@ -23,7 +25,7 @@ from crond.launcher.kernel import name_process
 from crond.launcher.log import Log
 from crond.launcher.loop import HANDLED_SIGNALS, READ, Loop
 from crond.link import Peer
-from crond.model.messages import Edit
+from crond.model.messages import Edit, ListAt, PutAt, RemoveAt
 
 #: A child may take this long (seconds), and this much of a processor.
 _LIFE = 60
@@ -37,6 +39,16 @@ _REPORT = 64 * 1024
 Hold: TypeAlias = Callable[[Event], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """Whom a process serves, by uid and pid, on which connection, and what is called when it has ended."""
+
+    uid: int
+    pid: int
+    sock: socket.socket | None
+    done: Callable[[], None] = lambda: None
+
+
 class Editing:
     """Serves edits. `look` is called when a crontab was changed."""
 
@@ -45,7 +57,7 @@ class Editing:
         self._loop = loop
         self._log = log
         self._look = look
-        self._busy: dict[int, int] = {}
+        self._busy: dict[int, _Child] = {}
 
     @property
     def dialect(self) -> str:
@@ -55,37 +67,44 @@ class Editing:
     @property
     def busy(self) -> list[int]:
         """The uids of the clients that are being served."""
-        return list(self._busy.values())
+        return [child.uid for child in self._busy.values()]
 
     def serve(self, sock: socket.socket, peer: Peer, asked: Edit) -> None:
         """Let a process serve `asked`, on a connection that is its alone from now on.
 
         Raises Refused, OSError.
         """
-        if self._config.mode != "host":
+        if self._config.mode != "host" and not isinstance(asked, (PutAt, RemoveAt, ListAt)):
             files = ", ".join("standard input" if file == "-" else file for file in self._config.files)
             raise Refused("files", f"this crond runs a file of yours, so edit that: {files}")
         self.serve_apart(sock, peer, lambda event: Conversation(sock, peer, self._config, event).hold(asked))
 
     def serve_apart(self, sock: socket.socket, peer: Peer, hold: Hold) -> None:
         """Let a process call `hold`, with a connection that is its alone from now on. Raises OSError."""
+        self._begin(hold, _Child(peer.uid, peer.pid, sock))
+
+    def apart(self, hold: Hold, done: Callable[[], None]) -> None:
+        """Let a process call `hold` for no client, and call `done` when it has ended. Raises OSError."""
+        self._begin(hold, _Child(os.geteuid(), os.getpid(), None, done))
+
+    def _begin(self, hold: Hold, child: _Child) -> None:
         report, told = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            self._fork(sock, peer, hold, told)
+            self._fork(hold, child, told)
         except BaseException:
             os.close(report)
             raise
         finally:
             os.close(told)
-        self._busy[report] = peer.uid
+        self._busy[report] = child
         self._loop.watch(report, READ, lambda _events: self._told(report))
 
-    def _fork(self, sock: socket.socket, peer: Peer, hold: Hold, told: int) -> None:
+    def _fork(self, hold: Hold, child: _Child, told: int) -> None:
         # Our handlers exist in the child, too: what is meant for it must not end in them.
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
         try:
             if os.fork() == 0:
-                _serve(sock, peer, hold, told)
+                _serve(hold, child, told)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_SIGNALS)
 
@@ -95,8 +114,8 @@ class Editing:
         data = os.read(report, _REPORT)
         if not data:
             self._loop.forget(report)
-            del self._busy[report]
             os.close(report)
+            self._busy.pop(report).done()
             return
         for line in data.splitlines():
             values = json.loads(line)
@@ -107,16 +126,19 @@ class Editing:
                 self._look()
 
 
-def _serve(sock: socket.socket, peer: Peer, hold: Hold, told: int) -> None:
+def _serve(hold: Hold, child: _Child, told: int) -> None:
     """Be the child: never returns."""
     try:
-        _be_apart({sock.fileno(), told})
-        sock.settimeout(_SILENCE)
+        if child.sock is None:
+            _be_apart({told})
+        else:
+            _be_apart({child.sock.fileno(), told})
+            child.sock.settimeout(_SILENCE)
 
         def event(user: str, name: str, detail: str) -> None:
             with contextlib.suppress(OSError):
                 # The client's, as where crontab(1) logs itself: the begin and the end of an edit share it.
-                os.write(told, json.dumps([user, name, detail, peer.pid]).encode() + b"\n")
+                os.write(told, json.dumps([user, name, detail, child.pid]).encode() + b"\n")
 
         if hold(event):
             os.write(told, b"[]\n")
@@ -126,7 +148,7 @@ def _serve(sock: socket.socket, peer: Peer, hold: Hold, told: int) -> None:
     except BaseException as error:  # noqa: BLE001 - this process must never return into the loop
         with contextlib.suppress(OSError):
             text = f"{type(error).__name__}: {error}"[:1000]
-            failure = ["CRON", "ERROR", f"serving uid {peer.uid} failed: {text}", os.getpid()]
+            failure = ["CRON", "ERROR", f"serving uid {child.uid} failed: {text}", os.getpid()]
             os.write(told, json.dumps(failure).encode() + b"\n")
     finally:
         os._exit(1)

@@ -10,21 +10,18 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from crond.launcher.config import Config
-from crond.launcher.opening import USER_LIMIT
+from crond.launcher.spooled import Spooled, WrongFile
 from crond.launcher.versions import Mark, Version, Versions, digest_of
 from crond.model.crontab import parse_crontab
 from crond.model.host import read_host
 from crond.model.messages import NO_TEXT
 
-_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 #: Nobody reads more; the count says how many there are.
 _PROBLEMS_TOLD = 1000
 
@@ -55,7 +52,8 @@ class Crontab:
         self._host = read_host(config.defaults, config.pools)
         self._account = account
         self.user = account.pw_name
-        self.path = os.path.join(config.spool, account.pw_name)
+        self._file = Spooled(config.spool, account.pw_name, uid=account.pw_uid, gid=account.pw_gid)
+        self.path = self._file.path
         folder = os.path.join(config.state, "versions", str(account.pw_uid))
         self.versions = Versions(folder, user=account.pw_name, count=config.keep_versions)
 
@@ -90,14 +88,13 @@ class Crontab:
             undo = self.versions.all()[0] if before is not None else None
             kept = self.versions.keep(b"", by)
             try:
-                os.unlink(self.user, dir_fd=spool)
+                self._file.remove(spool)
             except FileNotFoundError:
                 self.versions.drop(kept.number)
                 raise Refused("none", f"no crontab for {self.user}", user=self.user) from None
             except OSError:
                 self.versions.drop(kept.number)
                 raise
-            os.fsync(spool)
             self.versions.trim()
         return undo
 
@@ -110,8 +107,7 @@ class Crontab:
             privileged=self._account.pw_uid == 0,
             dialect=self._config.dialect,
             extensions=True,
-            defaults=self._host.defaults,
-            pools=self._host.pools,
+            host=self._host,
         )
         problems = table.problems
         if len(problems) > _PROBLEMS_TOLD:
@@ -128,7 +124,7 @@ class Crontab:
             # First: a text that is obeyed is always one that is kept.
             kept = self.versions.keep(text, by)
             try:
-                self._put(spool, text)
+                self._file.put(spool, text)
             except OSError:
                 self.versions.drop(kept.number)
                 raise
@@ -151,67 +147,19 @@ class Crontab:
             self.versions.keep(text, mark)
         return text
 
-    # --- the spool -----------------------------------------------------------------------------
-
     @contextlib.contextmanager
     def _spool(self) -> Iterator[int]:
-        """The spool's folder, made if there is none; one that others may write to is not used."""
-        folder = self._config.spool
-        with contextlib.suppress(FileExistsError):
-            os.makedirs(folder, 0o700)
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            found = os.fstat(fd)
-            # Debian's is 1730: its own group makes files there, but takes nobody else's away.
-            shared = found.st_mode & 0o002 or (found.st_mode & 0o020 and not found.st_mode & stat.S_ISVTX)
-            if found.st_uid != os.geteuid() or shared:
-                raise Refused("failed", f"{folder}: others can write there, so nothing is installed")
-            yield fd
-        finally:
-            os.close(fd)
+            with self._file.opened() as spool:
+                yield spool
+        except WrongFile as wrong:
+            raise Refused("failed", str(wrong)) from None
 
     def _current(self) -> tuple[bytes, os.stat_result] | None:
         try:
-            fd = os.open(self.path, _READ)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._odd(os.strerror(error.errno or 0)) from None
-        with open(fd, "rb") as file:
-            found = os.fstat(fd)
-            # Whoever could place a link there must not be shown another's file.
-            if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-                raise self._odd("not a file of its own")
-            if found.st_uid not in (0, self._account.pw_uid):
-                raise self._odd("it belongs to somebody else")
-            text = file.read(USER_LIMIT + 1)
-        if len(text) > USER_LIMIT:
-            raise self._odd("too long")
-        return text, found
-
-    def _odd(self, why: str) -> Refused:
-        return Refused("odd", f"{self.path}: {why}; install a crontab to replace it")
-
-    def _put(self, spool: int, text: bytes) -> None:
-        """Write `text` aside, under a name that every cron ignores, and let it take the file's place."""
-        aside = f".crontabx.{self._account.pw_uid}"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(aside, dir_fd=spool)
-        fd = os.open(aside, _WRITE, 0o600, dir_fd=spool)
-        try:
-            with open(fd, "wb") as file:
-                file.write(text)
-                file.flush()
-                if os.geteuid() == 0:
-                    os.fchown(fd, self._account.pw_uid, self._account.pw_gid)
-                os.fchmod(fd, 0o600)
-                os.fsync(fd)
-            os.rename(aside, self.user, src_dir_fd=spool, dst_dir_fd=spool)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(aside, dir_fd=spool)
-            raise
-        os.fsync(spool)
+            return self._file.read()
+        except WrongFile as wrong:
+            raise Refused("odd", f"{wrong}; install a crontab to replace it") from None
 
 
 def mark(action: str, by: pwd.struct_passwd, origin: str = "") -> Mark:

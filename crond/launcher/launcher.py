@@ -92,8 +92,8 @@ class Launcher:
         self.on_started: list[Callable[[Attempt], None]] = []
         self.on_ended: list[Callable[[Attempt, Ending], None]] = []
         self.on_stop: Callable[[Attempt], None] = lambda _attempt: None
-        self.on_retire: Callable[[Retire], None] = lambda _wish: None
         self.on_mail: Callable[[Attempt, Program], None] = lambda _attempt, _program: None
+        self.on_retire: Callable[[Retire], None] = lambda _wish: None
 
     # --- the wire ------------------------------------------------------------------------------
 
@@ -299,6 +299,7 @@ class Launcher:
     def vanished(self, attempt: Attempt) -> None:
         """Take note that the process of a survivor is gone."""
         self.attempts.vanished(attempt.key)
+        self._starting.vanished(attempt)
         at = time.time()
         self._tell(Vanished(self.facts.next_number(), attempt.key, at))
         size = self._outputs.size(attempt.uid, attempt.key)

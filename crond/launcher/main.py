@@ -51,6 +51,7 @@ from crond.launcher.programs import Programs
 from crond.launcher.reaper import reap
 from crond.launcher.register import Register
 from crond.launcher.rescan import Rescan
+from crond.launcher.retiring import Retiring
 from crond.launcher.sessions import sessions_for
 from crond.launcher.spawn import Identity, Spawner
 from crond.launcher.spool import Spool
@@ -189,11 +190,12 @@ class _Daemon:
         )
         self._surroundings = Surroundings(spool, programs, open_files=open_files)
         self._hello = make_hello(config, seed)
+        self._starting = self._make_starting(programs)
         self._launcher = Launcher(
             hello=self._hello,
             spool=spool,
             programs=programs,
-            starting=self._make_starting(programs),
+            starting=self._starting,
             spawner=self._spawner,
             outputs=self._outputs,
             log=self._log,
@@ -225,14 +227,11 @@ class _Daemon:
         self._make_ends(account)
 
     def _make_starting(self, programs: Programs) -> Starting:
-        data = Data(os.path.join(self._config.state, "data"))
-        # Those of jobs that outlived an earlier launcher: nobody reads them any more.
-        data.clear()
         return Starting(
             programs=programs,
             opener=Opener(self._outputs),
             outputs=self._outputs,
-            data=data,
+            data=Data(os.path.join(self._config.state, "data")),
             groups=self._groups,
             log=self._log,
         )
@@ -278,6 +277,10 @@ class _Daemon:
             spawner=self._spawner,
         )
         self._launcher.on_mail = self._post.post
+        editing = Editing(config, loop=self._loop, log=self._log, look=self._look)
+        self._launcher.on_retire = Retiring(
+            config, spool=self._spool, editing=editing, loop=self._loop, log=self._log
+        ).retire
         clients = Clients(
             listen(config.run, "launcher.sock"),
             loop=self._loop,
@@ -285,7 +288,7 @@ class _Daemon:
             outputs=self._outputs,
             sweeps=Sweeps(config, loop=self._loop, log=self._log, assistants=assistants),
             surroundings=self._surroundings,
-            editing=Editing(config, loop=self._loop, log=self._log, look=self._look),
+            editing=editing,
             log=self._log,
         )
         bounding = self._bounding = Bounding(
@@ -359,7 +362,9 @@ class _Daemon:
         reboot = about_reboot(config.dialect, first=self._hello.reboot)
         if config.reboot_marker is not None and reboot:
             self._log.event("CRON", "INFO", reboot)
-        for survivor in self._survivors.find():
+        survivors = self._survivors.find()
+        self._starting.adopt(survivors)
+        for survivor in survivors:
             self._bounding.started(survivor)
         self._launcher.scheduler = self._scheduler
         # What lives now lives for good: the collector must not touch its pages, which a fork shares.

@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -36,6 +37,9 @@ _LSB_LEFTOVER = re.compile(r"[a-z0-9-].*dpkg-(?:old|dist)", re.ASCII)
 _CRONIE_IGNORED = ("~", ".rpmsave", ".rpmorig", ".rpmnew")
 #: A file written within one tick of the kernel's clock may be written again without a new time.
 _TICK_NS = 50_000_000
+#: Tables of one-shots that were replaced and are still held: how many, and of how many bytes. What of them
+#: has run is told by the numbers of the text that the scheduler had when it ran.
+_FORMER_MOST, _FORMER_LIMIT = 256, 4 * 1024 * 1024
 #: JSON writes a byte as up to six.
 _SURELY_FITS = LARGE_FRAME // 6 - 65536
 
@@ -63,6 +67,7 @@ class Spool:
         self._seed = seed
         self._held: dict[str, _Held] = {}
         self._versions: dict[int, TableText] = {}
+        self._former: deque[TableText] = deque(maxlen=_FORMER_MOST)
         self._made = 0
         self._stdin: bytes | None = None
         self._unlistable: set[str] = set()
@@ -75,15 +80,25 @@ class Spool:
         """Return the table of that version if it is still the current one of its origin."""
         return self._versions.get(version)
 
+    def one_shots(self, version: int) -> TableText | None:
+        """Return the table of one-shots of that version, even if it was replaced a short while ago."""
+        table = self._versions.get(version) or next(
+            (former for former in self._former if former.version == version), None
+        )
+        return table if table is not None and self._is_one_shots(table) else None
+
+    def _is_one_shots(self, table: TableText) -> bool:
+        return os.path.dirname(table.origin) == self._config.one_shots
+
     def folders(self) -> dict[str, frozenset[str]]:
         """Return the folders in which a change matters, with the names that matter (none: all)."""
         config = self._config
         if config.mode == "host":
             folder, name = os.path.split(config.system_crontab)
             found = {folder or "/": frozenset((name,))}
-            found[config.cron_d] = found[config.spool] = frozenset()
+            found[config.cron_d] = found[config.spool] = found[config.one_shots] = frozenset()
             return found
-        named: dict[str, set[str]] = {}
+        named: dict[str, set[str]] = {config.one_shots: {self._own.name}}
         for origin in self._config.files:
             if origin != STDIN:
                 folder, name = os.path.split(origin)
@@ -110,23 +125,35 @@ class Spool:
         if config.mode == "files":
             for origin in config.files:
                 yield Place(origin, Kind.GIVEN, self._own.name, self._own.uid, self._own.name, origin)
+            if self._own.name in self._one_shot_names():
+                yield self._user_place(config.one_shots, self._own.name, self._own)
             return
         yield self._system_place(config.system_crontab)
         for name in self._names(config.cron_d):
             if self._obeys_system_name(name):
                 yield self._system_place(os.path.join(config.cron_d, name))
+        for name in self._one_shot_names():
+            yield self._user_place(config.one_shots, name, self._accounts.named(name))
         if config.cluster and not self._chosen_host():
             return
         for name in self._names(config.spool):
-            if not self._obeys_user_name(name):
-                continue
-            account = self._accounts.named(name)
-            # -1: nobody's, see `_look`.
-            uid = account.uid if account is not None else -1
-            path = origin = os.path.join(config.spool, name)
-            if config.dialect == "debian":  # which names it from the folder above
-                path = os.path.join(os.path.basename(config.spool), name)
-            yield Place(origin, Kind.USER, name, uid, name, path)
+            if self._obeys_user_name(name):
+                yield self._user_place(config.spool, name, self._accounts.named(name))
+
+    def _user_place(self, folder: str, name: str, account: Account | None) -> Place:
+        # -1: nobody's, see `_look`.
+        uid = account.uid if account is not None else -1
+        path = origin = os.path.join(folder, name)
+        if self._config.dialect == "debian":  # which names it from the folder above
+            path = os.path.join(os.path.basename(folder), name)
+        return Place(origin, Kind.USER, name, uid, name, path)
+
+    def _one_shot_names(self) -> list[str]:
+        """Whose one-shots there may be; the folder is made when the first comes."""
+        try:
+            return sorted(name for name in os.listdir(self._config.one_shots) if not name.startswith("."))
+        except OSError:
+            return []
 
     def _system_place(self, origin: str) -> Place:
         return Place(origin, Kind.SYSTEM, "root", 0, self._system_label(origin), origin)
@@ -260,6 +287,10 @@ class Spool:
         held = self._held.pop(origin, None)
         if held is not None and isinstance(held.fact, TableText):
             del self._versions[held.fact.version]
+            if self._is_one_shots(held.fact):
+                self._former.append(held.fact)
+                while sum(len(former.text) for former in self._former) > _FORMER_LIMIT:
+                    self._former.popleft()
 
 
 def _obeyed_by_cronie(name: str) -> bool:

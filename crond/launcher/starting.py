@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from crond.launcher.spawn import Program, Spawner, SpawnFailed, Trouble
 from crond.launcher.survivors import line_of
 from crond.launcher.trees import new_mark
 from crond.model.messages import Pairs, Start, attempt_key, is_our_name
-from crond.model.policy import PLAIN
+from crond.model.policy import PLAIN, Policy
 
 if TYPE_CHECKING:
     from crond.launcher.cgroups import Group, Groups
@@ -97,12 +98,22 @@ class Starting:
             self._data.make(ready.key, None if identity is None else (identity.uid, identity.gid))
         policy = prepared.policy
         if self._groups is not None and policy is not PLAIN:
-            ready.group = self._groups.make(
-                ready.key, memory_max=policy.memory_max, cpu_quota=policy.cpu_quota
-            )
-            ready.entrance = ready.group.entrance()
+            self._group(self._groups, ready, policy)
         if policy.cpu_quota is not None and (self._groups is None or "cpu" not in self._groups.controllers):
             self._tell_of_quota(ready.job)
+
+    def _group(self, groups: Groups, ready: Ready, policy: Policy) -> None:
+        """Make a group for the process of `ready`. Raises OSError if it is to be limited by one."""
+        memory, quota = policy.memory_max, policy.cpu_quota
+        try:
+            ready.group = groups.make(ready.key, memory_max=memory, cpu_quota=quota)
+            ready.entrance = ready.group.entrance()
+        except OSError as error:
+            if memory is not None or quota is not None:
+                raise
+            # It would only make its end surer, and that is no reason not to begin.
+            self._log.debug("proc", f"{ready.key}: no group for it: {error}")
+            ready.group = None
 
     def _tell_of_quota(self, job: str) -> None:
         if not self._told_of_quota:
@@ -117,6 +128,18 @@ class Starting:
             self._log.error(f"{attempt.job}: {attempt.key} left more than {VARIABLE} holds: cut")
         self._let_go(attempt.group)
         return left.pairs
+
+    def adopt(self, survivors: Collection[Attempt]) -> None:
+        """Find again what an earlier life made for `survivors`, and let go of what it made for others."""
+        if self._groups is not None:
+            for attempt in survivors:
+                attempt.group = self._groups.held(attempt.key)
+        self._data.clear(keep={attempt.key for attempt in survivors})
+
+    def vanished(self, attempt: Attempt) -> None:
+        """Let go of what an earlier life made for `attempt`, which has ended. What it left, nobody knows."""
+        self._data.drop(attempt.key)
+        self._let_go(attempt.group)
 
     def undo(self, ready: Ready) -> None:
         """Let go of what was made for a process that is not."""
@@ -197,7 +220,8 @@ class Ready:
         """Return what a later life has to know of the process; None if there is none any more."""
         if self.trouble is not None:
             return None
-        return line_of(self.key, self.pid, self.job, self._uid, self._prepared.user, self.at)
+        mark = 0 if self.mark is None else self.mark[2]
+        return line_of(self.key, self.pid, self.job, self._uid, self._prepared.user, self.at, mark)
 
     def attempt(self) -> Attempt:
         """Return the record of this start."""

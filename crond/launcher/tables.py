@@ -45,8 +45,7 @@ class Tables:
             dialect=self._dialect,
             extensions=True,
             seed=table.seed,
-            defaults=self._host.defaults,
-            pools=self._host.pools,
+            host=self._host,
         )
         self._entries[table.version] = parsed.entries
         names = {entry.user for entry in parsed.entries}

@@ -11,17 +11,22 @@ import re
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from crond.model.keys import KEYS, Key, Place, keys_for
 from crond.model.policy import Said
 from crond.model.problem import Problem, Report, did_you_mean
 from crond.model.values import NUMBER, YES_NO, BadValue, Rules, is_name
 
-_MARKERS = ("#Ansible: ", "# Puppet Name: ", "# SALT_CRON_IDENTIFIER:")
+#: Settings may stand between this marker and its line.
+PUPPET = "# Puppet Name: "
+_MARKERS = ("#Ansible: ", PUPPET, "# SALT_CRON_IDENTIFIER:")
 _ALONE = ("defaults", "pool", "job")
 _BLANKS = re.compile(r"[ \t\r]*")
 #: As a POSIX shell: a word is plain characters, quoted parts and escaped characters, next to each other.
 _PART = re.compile(r"""([^ \t\r'"\\]+)|'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
+_QUOTES = re.compile(r"['\"\\]")
+_PLAIN = re.compile(r"[^ \t\r]+")
 _ESCAPED = re.compile(r'\\(["\\$`])')
 _SHOWN = 80
 
@@ -35,8 +40,7 @@ class Annotation:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of an annotation, without its quotes. `line` and `column` (from 1) are where it begins."""
 
     line: int
@@ -75,14 +79,20 @@ def words_of(annotation: Annotation) -> Iterator[Word]:
     """Yield the words of a line, split as a POSIX shell does. Raises BadAnnotation."""
     text = annotation.text
     first = annotation.column + 2
+    if not _QUOTES.search(text):
+        for plain in _PLAIN.finditer(text):  # nearly all lines, and the rest is three times as slow
+            start, end = plain.span()
+            mark = text.find("=", start, end)
+            yield Word(annotation.line, first + start, plain[0], first + (mark + 1 if mark >= 0 else start))
+        return
     at = _blanks(text, 0)
     while at < len(text):
         start = at
         parts: list[str] = []
         while (found := _PART.match(text, at)) is not None:
-            plain, single, double, escaped = found.groups()
+            bare, single, double, escaped = found.groups()
             parts.append(
-                _ESCAPED.sub(r"\1", double) if double is not None else plain or single or escaped or ""
+                _ESCAPED.sub(r"\1", double) if double is not None else bare or single or escaped or ""
             )
             at = found.end()
         if at < len(text) and text[at] not in " \t\r":

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from crond.model.messages import (
+    COMMAND_LIMIT,
     DATA_LIMIT,
     DATA_MOST,
     PARTS,
@@ -30,13 +31,16 @@ from crond.model.messages import (
     Heartbeat,
     Hello,
     Install,
+    ListAt,
     ListVersions,
     Mail,
     Message,
     NotStarted,
     Pairs,
     Piece,
+    PutAt,
     Remove,
+    RemoveAt,
     Restore,
     Retire,
     Start,
@@ -201,6 +205,9 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "versions": (ListVersions, (_name,)),
     "edit-ended": (EditEnded, (_name,)),
     "cluster-host": (ClusterHost, (_name,)),
+    "put-at": (PutAt, (_name, _seconds, _path, _whole(0, 0o777), _whole(1, COMMAND_LIMIT))),
+    "remove-at": (RemoveAt, (_name, _token)),
+    "list-at": (ListAt, (_name,)),
     "piece": (Piece, (_piece,)),
 }
 _NAMES = {shape: kind for kind, (shape, _) in _KINDS.items()}

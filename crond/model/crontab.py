@@ -15,13 +15,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
 
-from crond.model.annotations import Annotation, is_annotation, marker_name, stands_alone
+from crond.model.annotations import PUPPET, Annotation, is_annotation, marker_name, stands_alone
 from crond.model.assignment import parse_assignment
 from crond.model.entry import Entry
 from crond.model.fields import KINDS, LONGEST_KEPT, BadField, Dialect, Field, parse_field
-from crond.model.policy import PLAIN, Layer, Policy
+from crond.model.host import NO_HOST, Host
+from crond.model.policy import PLAIN, Policy
 from crond.model.problem import Problem, Severity
 from crond.model.schedule import NICKNAMES, After, Cron, Schedule, cron_of
 from crond.model.scope import Scope
@@ -46,8 +46,6 @@ _ASSIGNMENT_LIMIT = 1000
 _GARBAGE_LIMIT = 32768
 #: Not cron's: a file of nothing but bad lines would keep the daemon from everybody else's for a minute.
 _ERROR_LIMIT = 10000
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 #: Messages and hints that cron's log has lines of its own for.
 BAD_DELAY = "bad value of RANDOM_DELAY"
@@ -97,8 +95,7 @@ def parse_crontab(
     extensions: bool = False,
     seed: int = 0,
     random_delay: str = "",
-    defaults: Layer = _NOTHING,
-    pools: Mapping[str, int] = _NOTHING,
+    host: Host = NO_HOST,
 ) -> Table:
     """Parse a crontab.
 
@@ -106,9 +103,8 @@ def parse_crontab(
     `dialect`: "cronie" or "debian". `extensions`: also `@every`, `@every_minute`, `@at` and `@after`, the day
     rules `L`, `15W`, `fri#2` ..., `-q` and `-s` before a command under cronie's rules, and annotations;
     without them it is cron and nothing else. `seed` feeds the draw of `~`: the same seed and text give the
-    same table. `random_delay` is cronie's RANDOM_DELAY where the crontab does not set it. `defaults` is what
-    the host says of every entry, the weakest of all that annotations say; `pools` are the host's, which
-    annotations may name: `crond.model.host` reads both.
+    same table. `random_delay` is cronie's RANDOM_DELAY where the crontab does not set it. `host` is what the
+    host says of every entry, the weakest of all that annotations say, and its pools, which these may name.
 
     A line in error is left out and the others stay, as in cronie; a broken limit, and under Debian's rules
     any error, empties the whole table. An error of an annotation leaves out what it says, and no entry.
@@ -123,8 +119,7 @@ def parse_crontab(
         extensions=extensions,
         seed=seed,
         random_delay=random_delay,
-        defaults=defaults,
-        pools=pools,
+        host=host,
     ).table()
 
 
@@ -141,8 +136,7 @@ class _Reader:
         extensions: bool,
         seed: int,
         random_delay: str,
-        defaults: Layer,
-        pools: Mapping[str, int],
+        host: Host,
     ) -> None:
         self._data = data
         self._system = system
@@ -159,9 +153,10 @@ class _Reader:
         self._shared: Mapping[str, str] = MappingProxyType({})
         self._problems: list[Problem] = []
         rules = Rules(dialect, self._draw, root=system or privileged)
-        self._scope = Scope(rules, defaults if extensions else {}, pools, self._problems.append)
+        self._scope = Scope(rules, host if extensions else NO_HOST, self._problems.append)
         self._block: list[Annotation] = []
         self._marker: str | None = None
+        self._settings_may_follow = False
         self._refused: set[str] = set()
 
     def table(self) -> Table:
@@ -196,6 +191,7 @@ class _Reader:
             self._comment(number, column, stripped)
             return
         self._garbage = 0
+        marker: str | None = None
         try:
             if "\0" in line:
                 raise _BadLine(line.index("\0") + 1, "bad command", "a NUL byte cannot be part of a line")
@@ -203,6 +199,8 @@ class _Reader:
             assignment = parse_assignment(setting, dialect=self._dialect)
             if assignment is not None:
                 self._assign(number, *assignment)
+                # Puppet writes the environment of a job between its marker and the line.
+                marker = self._marker if self._settings_may_follow else None
             else:
                 self._entries.append(self._entry(number, column, line))
                 self._limit(number, len(self._entries), _ENTRY_LIMIT, "too many entries")
@@ -211,6 +209,7 @@ class _Reader:
             self._errors += 1
             self._limit(number, self._errors, _ERROR_LIMIT, "too many errors")
         self._drop_block()
+        self._marker = marker
 
     def _comment(self, number: int, column: int, stripped: str) -> None:
         self._garbage += column + len(stripped)
@@ -218,6 +217,7 @@ class _Reader:
         if not is_annotation(stripped):
             self._drop_block()
             self._marker = marker_name(stripped)
+            self._settings_may_follow = stripped.startswith(PUPPET)
             return
         annotation = Annotation(number, column, stripped[2:])
         if not self._extensions or not stands_alone(annotation):

@@ -70,7 +70,10 @@ def _shortest(graph: Mapping[str, list[str]]) -> tuple[str, ...]:
     """Return a shortest cycle of a graph in which each name reaches each other."""
     best: tuple[str, ...] = ()
     arrows = 0
+    rest = _Rest(graph)
     for start in graph:
+        if start in rest.gone:
+            continue
         before: dict[str, str] = {}
         queue = deque([(start, 1)])
         while queue and arrows < _ARROWS:
@@ -82,12 +85,37 @@ def _shortest(graph: Mapping[str, list[str]]) -> tuple[str, ...]:
                 best = _way(before, start, name)
                 break
             for other in graph[name]:
-                if other not in before:
+                if other not in before and other not in rest.gone:
                     before[other] = name
                     queue.append((other, length + 1))
+        # The shortest way around through it is known.
+        rest.remove(start)
         if len(best) == 1 or (best and arrows >= _ARROWS):
             break
     return best
+
+
+class _Rest:
+    """What is left of a graph when names are taken out: `gone` are those that no cycle goes through then."""
+
+    def __init__(self, graph: Mapping[str, list[str]]) -> None:
+        self.gone: set[str] = set()
+        self._left = {name: len(others) for name, others in graph.items()}
+        self._from: dict[str, list[str]] = {name: [] for name in graph}
+        for name, others in graph.items():
+            for other in others:
+                self._from[other].append(name)
+
+    def remove(self, name: str) -> None:
+        """Take `name` out, and all that now lead nowhere."""
+        ends = [] if name in self.gone else [name]
+        while ends:
+            end = ends.pop()
+            self.gone.add(end)
+            for before in self._from[end]:
+                self._left[before] -= 1
+                if self._left[before] == 0 and before not in self.gone:
+                    ends.append(before)
 
 
 def _way(before: Mapping[str, str], start: str, last: str) -> tuple[str, ...]:

@@ -5,13 +5,12 @@ Pure; made by `crond.model.values`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _WANTS = {"failed": " (if it failed)", "done": " (however it ended)"}
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(NamedTuple):
     """One parent. `job` is NAME or, for root, OWNER/NAME; `want` is what counts as success: success, failed,
     done or exit, the last with `exit_code`.
     """

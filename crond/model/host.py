@@ -42,6 +42,10 @@ class Host:
     pools: Mapping[str, int] = field(default_factory=dict)
 
 
+#: One that says nothing.
+NO_HOST = Host()
+
+
 def read_host(defaults: Pairs, pools: Pairs, report: Report | None = None) -> Host:
     """Return what the pairs mean: key and value, name and size. What is wrong is reported and left out.
 

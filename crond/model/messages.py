@@ -326,6 +326,35 @@ class ClusterHost:
 
 
 @dataclass(frozen=True, slots=True)
+class PutAt:
+    """Run a command once, at `at` (epoch seconds), as `user`, from `directory` and with `umask`.
+
+    Its `size` bytes follow in Pieces once an Answer asks for them.
+    """
+
+    user: str
+    at: float
+    directory: str
+    umask: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAt:
+    """Let the one-shot `name` of `user` not run."""
+
+    user: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListAt:
+    """Tell which one-shots of `user` have not run yet."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A part of a crontab's text, at most PIECE bytes. Goes both ways."""
 
@@ -337,6 +366,8 @@ PIECE = 32 * 1024
 #: The longest crontab of a user, in bytes: the 10,000 entries that cronie allows, of 200 bytes each.
 #: What takes seconds to parse would keep everybody waiting.
 TEXT_LIMIT = 2 * 1024 * 1024
+#: The longest command of a one-shot, in bytes.
+COMMAND_LIMIT = 128 * 1024
 #: The digest of a crontab that is not there.
 NO_TEXT = "none"
 PURPOSES = ("list", "edit", "compare")
@@ -355,7 +386,9 @@ Fact: TypeAlias = (
     | Vanished
 )
 NumberedFact: TypeAlias = Started | NotStarted | Exited | Vanished
-Edit: TypeAlias = Fetch | Install | Remove | Restore | ListVersions | EditEnded | ClusterHost
+Edit: TypeAlias = (
+    Fetch | Install | Remove | Restore | ListVersions | EditEnded | ClusterHost | PutAt | RemoveAt | ListAt
+)
 Message: TypeAlias = Wish | Fact | Ask | Answer | Edit | Piece
 
 
@@ -422,4 +455,15 @@ FACTS: tuple[type[Any], ...] = (
     Exited,
     Vanished,
 )
-EDITS: tuple[type[Any], ...] = (Fetch, Install, Remove, Restore, ListVersions, EditEnded, ClusterHost)
+EDITS: tuple[type[Any], ...] = (
+    Fetch,
+    Install,
+    Remove,
+    Restore,
+    ListVersions,
+    EditEnded,
+    ClusterHost,
+    PutAt,
+    RemoveAt,
+    ListAt,
+)

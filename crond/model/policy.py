@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from crond.model.dependency import Dependency
 from crond.model.schedule import Schedule
@@ -99,8 +99,7 @@ class Policy:
 PLAIN = Policy()
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """The value of a key and where it stands; `value` None clears what is inherited."""
 
     value: Hashable | None

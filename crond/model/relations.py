@@ -15,7 +15,7 @@ from crond.model.entry import Entry
 from crond.model.keys import KEYS
 from crond.model.policy import PLAIN, Layer, Said
 from crond.model.problem import Problem, Report, did_you_mean
-from crond.model.schedule import After
+from crond.model.schedule import After, Cron, Schedule
 
 _PATH_SHOWN = 8
 #: Names that are not in the file; more of them is a file of names only, and each hint takes its time.
@@ -53,8 +53,13 @@ def check_relations(members: list[Member], pools: Mapping[str, int], report: Rep
             report(
                 _found(member, "name", text, "a name belongs to one job", "annotation-name-twice", error=True)
             )
+        elif "name" in first[member.name].said:
+            # What a configuration manager writes is not refused; it cannot know of our names.
+            text = f"{member.name!r} is already the name of line {first[member.name].entry.line}"
+            hint = "this one is named by its command"
+            report(_found(member, "name", text, hint, "annotation-name-lost"))
     for member in members:
-        for problem in (*_needs(member), *_times(member), *_slots(member, pools)):
+        for problem in (*_needs(member), *_times(member), *_slots(member, pools), *_apart(member, first)):
             report(problem)
     elsewhere = (one for member in members for one in _elsewhere(member, first, pools))
     for problem in islice(elsewhere, _ELSEWHERE_TOLD):
@@ -89,6 +94,26 @@ def _times(member: Member) -> Iterator[Problem]:
     if both and "skip_codes" in member.said:
         text = f"exit status {both[0]} is in success_codes, too: it counts as success"
         yield _found(member, "skip_codes", text, "", "annotation-idle")
+
+
+def _apart(member: Member, named: Mapping[str, Member]) -> Iterator[Problem]:
+    """Parents of an `@after` that are never due together with the first, from which it has its instants."""
+    if not isinstance(member.entry.schedule, After):
+        return
+    parents = [named[one.job].entry for one in member.entry.policy.depends_on if one.job in named]
+    for parent in parents[1:]:
+        if parent.zone == parents[0].zone and _never_together(parents[0].schedule, parent.schedule):
+            text = f"{parents[0].name} and {parent.name} are never due at the same instant"
+            hint = f"{parent.name} answers with its latest run before that of {parents[0].name}"
+            yield _found(member, "depends_on", text, hint, "annotation-apart")
+
+
+def _never_together(one: Schedule, other: Schedule) -> bool:
+    """True if that is sure: their days may be apart as well, but which these are is hard to tell."""
+    if not isinstance(one, Cron) or not isinstance(other, Cron):
+        return False
+    pairs = ((one.minute, other.minute), (one.hour, other.hour), (one.month, other.month))
+    return any(ours.isdisjoint(theirs) for ours, theirs in pairs)
 
 
 def _slots(member: Member, pools: Mapping[str, int]) -> Iterator[Problem]:

@@ -7,11 +7,12 @@ which may stand anywhere. What does not fit together is told by `crond.model.rel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from crond.model.annotations import Annotation, BadAnnotation, Word, read_pools, read_words, words_of
 from crond.model.entry import Entry
+from crond.model.host import Host
 from crond.model.policy import PLAIN, Layer, Policy, policy_of
 from crond.model.problem import Problem, Report, did_you_mean
 from crond.model.relations import Member, check_relations
@@ -44,17 +45,17 @@ class _JobForm:
 class Scope:
     """Everything but the entries themselves; see the module."""
 
-    def __init__(self, rules: Rules, host: Layer, pools: Mapping[str, int], report: Report) -> None:
+    def __init__(self, rules: Rules, host: Host, report: Report) -> None:
         self.pools: dict[str, int] = {}
-        self._host_pools = pools
+        self._host_pools = host.pools
         self._rules = rules
         self._report_to = report
         self._words = _WORDS
         self._gave_up = False
         self._errors = _ERRORS
-        self._inherited: Layer = host
+        self._inherited: Layer = host.defaults
         #: That of every entry without annotations of its own: one value for all of them.
-        self.policy = policy_of(host) if host else PLAIN
+        self.policy = policy_of(host.defaults) if host.defaults else PLAIN
         self._blocks: dict[int, _Block] = {}
         self._jobs: dict[str, _JobForm] = {}
 

@@ -231,6 +231,8 @@ def _schedule(text: str, rules: Rules) -> Schedule:
 
 
 def _dependency(text: str, rules: Rules) -> Dependency:
+    if is_name(text):
+        return Dependency(text)
     job, _, want = text.partition(":")
     owner, slash, name = job.rpartition("/")
     if slash and not rules.root:
@@ -283,8 +285,8 @@ PATH = Form("a path", _text)
 NAMES = several("names, separated by commas", NAME)
 VARIABLES = several("names of variables, separated by commas", has_form("a variable", _VARIABLE))
 DAYS_OFF = several(
-    "files of dates (with a / in their path) or countries (KR, DE-BY), separated by commas",
-    either(has_form("a path", re.compile(r"[^\0]*/[^\0]*")), has_form("a country", _COUNTRY)),
+    "files of dates (/etc/holidays) or countries (KR, DE-BY), separated by commas",
+    either(has_form("a path", re.compile(r"/[^\0]+")), has_form("a country", _COUNTRY)),
 )
 TARGETS = several(
     "a URL, a mail address or a tag; for several the key is repeated",

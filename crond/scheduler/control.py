@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from crond.core.clockwork import Reading
@@ -19,7 +19,7 @@ from crond.core.engine import Engine
 from crond.core.preview import Preview
 from crond.link import Link, LinkClosed, briskly, peer_of
 from crond.model.actions import Action, Changed
-from crond.model.events import Event
+from crond.model.events import Event, RerunRequested
 from crond.model.frames import SMALL_FRAME
 from crond.model.job import Job
 from crond.model.messages import Answer, Ask, BadMessage
@@ -43,7 +43,8 @@ class _Client:
     link: Link
     uid: int
     since: float  #: monotonic
-    waits_for: str | None = None  #: the run whose end it wants to hear of
+    waits_for: set[str] = field(default_factory=set)  #: the runs whose end it wants to hear of
+    ordered: dict[str, Run] = field(default_factory=dict)  #: the runs that it asked for, as they stand
     answered: bool = False
 
 
@@ -125,10 +126,12 @@ class Control:
         if run.state is not State.FINISHED:
             return
         for client in list(self._clients.values()):
-            if client.waits_for == run.id:
-                client.waits_for = None
-                self._answer(client, {"run": shown(run)}, final=True)
-                self._close_if_done(client)
+            if run.id in client.waits_for:
+                client.waits_for.remove(run.id)
+                client.ordered[run.id] = run
+                if not client.waits_for:
+                    self._answer(client, _told(client.ordered), final=True)
+                    self._close_if_done(client)
 
     # --- requests ----------------------------------------------------------------------------------------
 
@@ -142,8 +145,8 @@ class Control:
                 everything=client.uid in (0, os.geteuid()),
                 wall=reading.wall,
             )
-            if ask.verb == "run":
-                self._run(client, views, arguments, reading)
+            if ask.verb == "rerun" or ask.verb in wishes.TO_START:
+                self._start(client, views, ask.verb, arguments, reading)
             else:
                 self._answer(client, self._body(client, views, ask.verb, arguments, reading), final=True)
         except Refusal as refusal:
@@ -173,10 +176,15 @@ class Control:
             return self._stop(client, views, arguments, reading)
         if verb in wishes.OF_JOBS:
             job = self._job(views, arguments.get("job", ""))
-            return self._carry_out(wishes.OF_JOBS[verb](job, arguments, client.uid, reading), reading)
-        if verb in wishes.OF_RUNS:
-            run = self._runs(views, {"run": arguments.get("run", "")})[0]
-            return self._carry_out(wishes.OF_RUNS[verb](run, arguments, client.uid), reading)
+            before = views.pause_of(job)
+            self._act(reading, wishes.OF_JOBS[verb](job, arguments, client.uid, reading))
+            return {"job": job.id, "paused": views.pause_of(job), "before": before}
+        if verb == "mark":
+            run = self._named(views, arguments)
+            self._act(reading, wishes.mark(run, arguments, client.uid))
+            return {"run": shown(self._engine.memory.runs[run.id]), "before": shown(run)}
+        if verb == "unsettled":
+            return views.unsettled()
         if verb == "graph":
             return views.graph([self._job(views, arguments["job"])] if "job" in arguments else [])
         if verb == "standing":
@@ -190,25 +198,47 @@ class Control:
             return {"text": views.measured(self._metrics)}
         raise Refusal("bad_request", f"the scheduler knows no {verb!r}")
 
-    def _carry_out(self, event: Event, reading: Reading) -> dict[str, Any]:
-        """Let the engine take `event`; return the runs that it changed, as they are now."""
-        actions = self._act(reading, event)
-        changed = dict.fromkeys(action.run.id for action in actions if isinstance(action, Changed))
+    def _start(
+        self, client: _Client, views: Views, verb: str, arguments: dict[str, str], reading: Reading
+    ) -> None:
+        """Carry out a wish that makes runs; the first of them is the one that was asked for."""
+        if verb == "rerun":
+            again = self._named(views, arguments)
+            event: Event = wishes.rerun(again, arguments, client.uid)
+        else:
+            job = self._job(views, arguments.get("job", ""))
+            event = wishes.TO_START[verb](job, arguments, client.uid, reading)
         held = self._engine.memory.runs
-        return {"runs": [shown(held[run]) for run in changed if run in held]}
+        # Others may change in the same step: those that give way were on their way before.
+        others = {run.id for run in held.values() if run.state is not State.FINISHED}
+        actions = self._act(reading, event)
+        made = {action.run.id: action.run for action in actions if isinstance(action, Changed)}
+        first = event.run if isinstance(event, RerunRequested) else None
+        ordered = [run for run in made.values() if run.id not in others]
+        ordered.sort(key=lambda run: run.id != first if first else bool(run.follows))
+        client.ordered = {run.id: run for run in ordered}
+        if arguments.get("wait") == "yes":
+            client.waits_for = {run.id for run in ordered if run.state is not State.FINISHED}
+        self._answer(client, _told(client.ordered), final=not client.waits_for)
 
-    def _run(self, client: _Client, views: Views, arguments: dict[str, str], reading: Reading) -> None:
-        job = self._job(views, arguments.get("job", ""))
-        actions = self._act(reading, wishes.run(job, arguments, client.uid))
-        first = next(
-            action.run for action in actions if isinstance(action, Changed) and action.run.job == job.id
-        )
-        # It may have ended in the same step.
-        run = self._engine.memory.runs.get(first.id, first)
-        waits = arguments.get("wait") == "yes" and run.state is not State.FINISHED
-        if waits:
-            client.waits_for = run.id
-        self._answer(client, {"run": shown(run)}, final=not waits)
+    def _named(self, views: Views, arguments: dict[str, str]) -> Run:
+        """The run that is meant: by its id, by its job, whose newest it is, or by its job and a time in which
+        its instant lies.
+        """
+        text = arguments.get("run", "")
+        since, upto = wishes.moment(arguments, "instant"), wishes.moment(arguments, "upto")
+        try:
+            job = self._job(views, text)
+        except Refusal as refusal:
+            runs = self._runs_named(views, text) if since is None and refusal.code == "unknown" else []
+            if not runs:
+                raise
+            return runs[0]
+        found = views.newest(job, since, upto)
+        if found is None:
+            when = "" if since is None else " of that time"
+            raise Refusal("forgotten", f"no run{when} of {job.id} is remembered by the scheduler")
+        return found
 
     def _stop(
         self, client: _Client, views: Views, arguments: dict[str, str], reading: Reading
@@ -275,7 +305,7 @@ class Control:
             self._close(client)
 
     def _close_if_done(self, client: _Client) -> None:
-        if client.answered and client.waits_for is None and not client.link.wants_write:
+        if client.answered and not client.waits_for and not client.link.wants_write:
             self._close(client)
 
     def _close(self, client: _Client) -> None:
@@ -283,6 +313,12 @@ class Control:
         if fd >= 0:
             self._clients.pop(fd, None)
             client.link.close()
+
+
+def _told(runs: Mapping[str, Run]) -> dict[str, Any]:
+    """The runs that a wish made; `run` is the one that was asked for, the others follow it."""
+    told = [shown(run) for run in runs.values()]
+    return {"run": told[0], "runs": told}
 
 
 def _from_moment(preview: Preview, arguments: dict[str, str]) -> Preview:

@@ -19,7 +19,7 @@ from crond.link import Link, LinkClosed
 from crond.model.actions import Action, Changed, Notice, Remember, Send
 from crond.model.crontab import parse_crontab
 from crond.model.events import Event, TableParsed, Woke
-from crond.model.host import Host, read_host
+from crond.model.host import NO_HOST, read_host
 from crond.model.messages import (
     PROTOCOL,
     Ack,
@@ -70,7 +70,7 @@ class Loop:
         self._random_delay = random_delay
         self._beaten = float("-inf")  # monotonic
         self._dialect = "cronie"
-        self._host = Host()
+        self._host = NO_HOST
         self._numbered = 0
         self._heard = float("-inf")  # monotonic
         self._behind = False
@@ -187,8 +187,7 @@ class Loop:
             extensions=True,
             seed=message.seed,
             random_delay=self._random_delay,
-            defaults=self._host.defaults,
-            pools=self._host.pools,
+            host=self._host,
         )
         return TableParsed(message.version, message.origin, message.owner, message.uid, table)
 

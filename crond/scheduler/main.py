@@ -11,6 +11,7 @@ import json
 import os
 import socket
 from contextlib import suppress
+from datetime import date
 
 from crond.core.clockwork import Reading
 from crond.core.engine import Engine
@@ -43,6 +44,7 @@ def main(config: str) -> int:
         zone=zone,
         zone_named=zone_named,
         rules=_days_of_rule,
+        days_off=_day_off,
         host=os.uname().nodename,
     )
     launcher = Link(
@@ -93,3 +95,10 @@ def _days_of_rule(rule: str, year: int, month: int) -> frozenset[int]:
     from crond.calendars.rules import days_of_rule
 
     return days_of_rule(rule, year, month)
+
+
+def _day_off(source: str, day: date) -> str | None:
+    # Loaded with the first entry that needs it, too: holidays of countries are large.
+    from crond.calendars.daysoff import day_off
+
+    return day_off(source, day)

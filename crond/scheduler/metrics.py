@@ -62,7 +62,7 @@ class Metrics:
 
     def changed(self, run: Run) -> None:
         """Take in `run`, which is new or has changed."""
-        attempt = run.attempts[-1] if run.attempts else None
+        attempt = next((one for one in reversed(run.attempts) if one.part == "command"), None)
         if run.state is State.RUNNING and run.trigger is Trigger.SCHEDULE and attempt is not None:
             if attempt.number == 1 and attempt.started_at is not None:
                 held = self._lateness.setdefault(run.uid, Histogram(_LATENESS))

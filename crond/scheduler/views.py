@@ -17,7 +17,8 @@ from crond.core.engine import Engine
 from crond.core.memory import Pause
 from crond.core.preview import Preview
 from crond.model.job import Job
-from crond.model.run import Outcome, Run, State
+from crond.model.run import Outcome, Run, State, Wait
+from crond.scheduler.coming import Coming
 from crond.scheduler.metrics import Metrics
 from crond.scheduler.refusal import Refusal
 
@@ -46,6 +47,7 @@ class Views:
         self._uid = uid
         self._everything = everything
         self._wall = wall
+        self._coming = Coming(engine, preview, wall)
 
     def jobs(self) -> list[Job]:
         """The jobs that this uid may see, in the order of their tables."""
@@ -75,43 +77,68 @@ class Views:
             "planned_upto": None if served is None else iso(served),
             "running": [shown(run) for run in runs if run.state is not State.FINISHED],
             "next": self._soonest(_SHOWN),
+            "paused": [
+                {"job": job.id, **pause} for job in self.jobs() if (pause := self.pause_of(job)) is not None
+            ],
+            "held": [
+                {"job": job.id, "reason": self._engine.roster.held[job.id]}
+                for job in self.jobs()
+                if job.id in self._engine.roster.held
+            ],
             "failed": [shown(run) for run in failed[:_SHOWN]],
             "problems": sorted(self._problems(), key=_is_no_error)[:_PROBLEMS_TOLD],
         }
 
     def next_dues(self, jobs: list[Job], count: int) -> dict[str, Any]:
-        """The next `count` dues of each of `jobs`, or of every job the soonest where none is named."""
+        """The next `count` dues of each of `jobs`, or of every job the soonest where none is named; and their
+        runs that wait.
+        """
+        named = {job.id for job in jobs}
+        waiting = [
+            run for run in self.runs() if run.state is State.WAITING and (not jobs or run.job in named)
+        ]
+        body: dict[str, Any] = {"waiting": [shown(run) for run in waiting[:count]]}
         if not jobs:
-            return {"next": self._soonest(count)}
-        return {
-            "next": [
-                _due(moment, job) for job in jobs for moment in islice(self._preview.due_times(job), count)
-            ]
-        }
+            return {"next": self._soonest(count), **body}
+        dues = [self._due(moment, job) for job in jobs for moment in islice(self._coming.times(job), count)]
+        return {"next": dues, **body}
 
     def instants(self, job: Job, since: float | None, upto: float | None) -> dict[str, Any]:
         """The instants at which `job` was due from `since` up to and including `upto` (now at the latest)."""
         if since is None or upto is None:
             raise Refusal("bad_request", "from and to are needed")
         found: list[str] = []
-        for moment in self._preview.looking_from(since - 1).due_times(job):
+        coming = Coming(self._engine, self._preview.looking_from(since - 1), self._wall)
+        for moment in coming.times(job):
             if moment > min(upto, self._wall):
                 break
             if len(found) == _INSTANTS:
                 raise Refusal("bad_request", f"more than {_INSTANTS} instants; take a shorter time")
-            if moment >= since and (not found or found[-1] != iso(moment)):
+            if moment < since or (found and found[-1] == iso(moment)):
+                continue
+            if self._engine.is_within(job, moment) and not self._engine.day_off(job, moment):
                 found.append(iso(moment))
         return {"job": job.id, "instants": found}
 
+    def pause_of(self, job: Job) -> dict[str, Any] | None:
+        """The pause of `job`, None while there is none."""
+        return _pause(self._engine.memory.pauses[job.id]) if self._engine.memory.is_paused(job.id) else None
+
     def graph(self, jobs: list[Job]) -> dict[str, Any]:
-        """The jobs that hang together with `jobs` (with none: all that depend on any), and their arrows."""
+        """The jobs of the pipelines of `jobs` (with none: of all pipelines), and their arrows."""
         graph = self._engine.roster.graph
+        named = [
+            job
+            for job in self.jobs()
+            if job.entry.policy.pipeline or job.id in graph.parents or job.id in graph.children
+        ]
+        names = self._pipelines([*named, *jobs])
+        wanted = {job.id for job in named}
+        if jobs:
+            linked = {one for job in jobs for one in graph.pipeline_of(job.id)}
+            called = {(job.owner, names[job.id]) for job in jobs if names[job.id]}
+            wanted = linked | {job.id for job in named if (job.owner, names[job.id]) in called}
         mine = {job.id for job in self.jobs()}
-        wanted: set[str] = set()
-        for job in jobs:
-            wanted |= graph.pipeline_of(job.id)
-        if not jobs:
-            wanted = {*graph.parents, *graph.children}
         shown_jobs = [job for job in self.jobs() if job.id in wanted]
         return {
             "jobs": [
@@ -119,53 +146,81 @@ class Views:
                     "job": job.id,
                     "schedule": str(job.entry.schedule),
                     "trigger_rule": job.entry.policy.trigger_rule,
+                    "enabled": job.entry.policy.enabled,
                     "held": self._engine.roster.held.get(job.id, ""),
-                    "paused": self._engine.memory.is_paused(job.id),
-                    "pipeline": graph.name_of(job.id, self._engine.jobs),
+                    "paused": self.pause_of(job),
+                    "pipeline": names[job.id],
                     "last": next((shown(run) for run in self._newest_runs(job)), None),
                 }
                 for job in shown_jobs
             ],
             "links": [
-                {"parent": link.parent, "child": job.id, "want": link.dependency.want_words()}
+                {"parent": link.parent, "child": job.id, "want": link.dependency.want_words() or "success"}
                 for job in shown_jobs
                 for link in graph.parents.get(job.id, ())
                 if link.parent in mine
             ],
         }
 
+    def _pipelines(self, jobs: list[Job]) -> dict[str, str]:
+        """The name of the pipeline of each of `jobs`; each pipeline is walked once."""
+        graph = self._engine.roster.graph
+        names: dict[str, str] = {}
+        for job in jobs:
+            if job.id not in names:
+                name = graph.name_of(job.id, self._engine.jobs)
+                names.update(dict.fromkeys(graph.pipeline_of(job.id), name))
+        return names
+
     def _newest_runs(self, job: Job) -> list[Run]:
         runs = self._engine.memory.runs_of(job.id)
         return sorted(runs, key=lambda run: (run.instant, run.ordinal), reverse=True)
 
+    def unsettled(self) -> dict[str, Any]:
+        """The jobs of which something stands out that a line with another name would lose."""
+        memory, mine = self._engine.memory, {job.id for job in self.jobs()}
+        why = {job: "is paused" for job, pause in memory.pauses.items() if pause.ended is None}
+        why |= {run.job: "waits to be tried again" for run in memory.runs.values() if run.waits is Wait.RETRY}
+        return {"jobs": [{"job": job, "why": text} for job, text in why.items() if job in mine]}
+
+    def newest(self, job: Job, since: float | None, upto: float | None) -> Run | None:
+        """The newest remembered run of `job`, of those for instants in [since, upto) where that is given."""
+        low, high = since or 0.0, float("inf") if upto is None else upto
+        return next((run for run in self._newest_runs(job) if low <= run.instant < high), None)
+
     def standing(self, job: Job, instant: float | None) -> dict[str, Any]:
-        """How `job` stands, and its run for `instant` (without it: the newest), with what that waits for."""
-        runs = [run for run in self._newest_runs(job) if instant is None or run.instant == instant]
-        due = [one for one in self._engine.memory.queue.dues_of(job.id) if instant in (None, one.instant)]
-        pause = self._engine.memory.pauses.get(job.id)
-        outage = self._engine.memory.outage
+        """How `job` stands, and its runs for `instant` (without it: the newest), with what they wait for."""
+        runs = [run for run in self._newest_runs(job) if _is_at(run.instant, instant)]
+        due = [one for one in self._engine.memory.queue.dues_of(job.id) if _is_at(one.instant, instant)]
         policy = job.entry.policy
+        begin, end = self._engine.window_of(job, self._wall if instant is None else instant)
         return {
             "job": job.id,
             "held": self._engine.roster.held.get(job.id, ""),
             "enabled": policy.enabled,
-            "within": instant is None or self._engine.is_within(job, instant),
+            "starts_at": iso(begin) if begin > _FIRST else None,
+            "expires_at": iso(end) if end < _LAST else None,
             "day_off": "" if instant is None else self._engine.day_off(job, instant),
-            "paused": None if pause is None else _pause(pause),
-            "outage": None if outage is None else {"from": iso(outage.began), "to": iso(outage.ended)},
+            "paused": self.pause_of(job),
             "queued": len(due),
             "runs": [self.detail(run) for run in runs[:_SHOWN]],
         }
 
     def detail(self, run: Run) -> dict[str, Any]:
         """A run with everything about what it waits for."""
+        job = self._engine.jobs.get(run.job)
         return {
             **shown(run),
+            "since": _iso(run.since),
+            "spent": run.spent,
+            "retries": None if job is None else job.entry.policy.retries,
+            "max_load": None if job is None else job.entry.policy.max_load,
             "parents": [
                 {
                     "job": one.job,
-                    "run": one.run,
+                    "run": one.run or None,
                     "outcome": None if one.outcome is None else one.outcome.value,
+                    "exit_code": one.exit_code,
                     "reason": one.reason,
                     "state": self._state_of(one.run),
                 }
@@ -176,7 +231,7 @@ class Views:
                 for other in self._engine.memory.runs_of(run.job)
                 if other.id != run.id and other.is_active
             ],
-            "pool": self._pool(run),
+            "pool_held": self._pool(run),
         }
 
     def _state_of(self, run: str) -> str:
@@ -189,10 +244,14 @@ class Views:
         holders = [one for one in self._engine.memory.runs.values() if one.pool == run.pool and one.slots]
         mine = {job.id for job in self.jobs()}
         return {
-            "pool": run.pool.removeprefix("/"),
-            "slots": list(run.slots),
+            "name": run.pool.removeprefix("/"),
             "size": self._engine.roster.size_of(run.pool),
-            "holders": [{"job": one.job, "slots": list(one.slots)} for one in holders if one.job in mine],
+            "taken": sum(len(one.slots) for one in holders),
+            "holders": [
+                {"job": one.job, "run": one.id, "slots": list(one.slots)}
+                for one in holders
+                if one.job in mine
+            ],
         }
 
     def measured(self, metrics: Metrics) -> str:
@@ -203,14 +262,23 @@ class Views:
 
     def _soonest(self, count: int) -> list[dict[str, Any]]:
         """The next due of each job, soonest first: one that runs every second must not hide the others."""
-        first = ((next(self._preview.due_times(job), None), job) for job in self.jobs())
+        first = ((next(self._coming.times(job), None), job) for job in self.jobs())
         dues = sorted(((moment, job) for moment, job in first if moment is not None), key=itemgetter(0))
-        return [_due(moment, job) for moment, job in dues[:count]]
+        return [self._due(moment, job) for moment, job in dues[:count]]
+
+    def _due(self, moment: float, job: Job) -> dict[str, Any]:
+        return {
+            "job": job.id,
+            "instant": iso(moment),
+            "schedule": str(job.entry.schedule),
+            "after": [link.parent for link in self._engine.roster.graph.parents.get(job.id, ())],
+            "jitter": self._engine.jitter_of(job),
+        }
 
     def _job(self, job: Job, runs: list[Run]) -> dict[str, Any]:
         entry = job.entry
         lines = [*(annotation.line for annotation in entry.annotations), entry.line]
-        moment = next(self._preview.due_times(job), None)
+        moment = next(self._coming.times(job), None)
         return {
             "job": job.id,
             "owner": job.owner,
@@ -222,9 +290,9 @@ class Views:
             "user": entry.user or job.owner,
             "next": None if moment is None else iso(moment),
             "held": self._engine.roster.held.get(job.id, ""),
-            "paused": _pause(self._engine.memory.pauses[job.id])
-            if self._engine.memory.is_paused(job.id)
-            else None,
+            "paused": self.pause_of(job),
+            "enabled": entry.policy.enabled,
+            "zone": entry.policy.timezone or entry.timezone,
             "running": [shown(run) for run in runs if run.state is not State.FINISHED],
             "last": next((shown(run) for run in runs if run.state is State.FINISHED), None),
             "problems": [one for line in lines for one in self._by_line.get((job.origin, line), ())],
@@ -268,10 +336,14 @@ def _pause(pause: Pause) -> dict[str, Any]:
     return {
         "since": iso(pause.began),
         "until": _iso(pause.until),
-        "ended": _iso(pause.ended),
         "by": pause.by,
         "note": pause.note,
     }
+
+
+def _is_at(moment: float, instant: float | None) -> bool:
+    """True if clients, which know milliseconds, may mean `moment` by `instant`; None means any."""
+    return instant is None or abs(moment - instant) < 0.001
 
 
 def _is_no_error(problem: dict[str, Any]) -> bool:
@@ -302,14 +374,13 @@ def shown(run: Run) -> dict[str, Any]:
         "pid": attempt and attempt.pid,
         "waits": None if run.waits is None else run.waits.value,
         "until": _iso(run.until),
+        "awaits": [one.job for one in run.parents if one.outcome is None]
+        if run.waits is Wait.DEPENDENCIES
+        else [],
         "pool": run.pool or None,
         "follows": run.follows or None,
         "output_size": attempt and attempt.output_size,
     }
-
-
-def _due(moment: float, job: Job) -> dict[str, Any]:
-    return {"job": job.id, "instant": iso(moment), "schedule": str(job.entry.schedule)}
 
 
 def iso(moment: float) -> str:

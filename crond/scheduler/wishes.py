@@ -31,7 +31,7 @@ _LONGEST_VALUE = 32 * 1024
 _LENGTH = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 
 
-def run(job: Job, arguments: dict[str, str], by: int) -> RunRequested:
+def _run(job: Job, arguments: dict[str, str], by: int, _reading: Reading) -> RunRequested:
     """`environment` is a JSON object of variables that `params=` names, `downstream` yes or no."""
     environment = _environment(job, arguments.get("environment", "{}"))
     return RunRequested(job.id, by, environment, downstream=arguments.get("downstream") == "yes")
@@ -82,16 +82,16 @@ def _backfill(job: Job, arguments: dict[str, str], by: int, reading: Reading) ->
     return BackfillRequested(job.id, by, instant)
 
 
-def _rerun(run: Run, arguments: dict[str, str], by: int) -> Event:
-    """`downstream` and `failed` are yes or no."""
+def rerun(run: Run, arguments: dict[str, str], by: int) -> RerunRequested:
+    """Run a run again. `downstream` and `failed` are yes or no."""
     if run.state is not State.FINISHED:
         raise Refusal("not_finished", f"run {run.id} has not ended; stop it first")
     downstream = arguments.get("downstream") == "yes"
     return RerunRequested(run.id, by, downstream=downstream, failed=arguments.get("failed") == "yes")
 
 
-def _mark(run: Run, arguments: dict[str, str], by: int) -> Event:
-    """`outcome` is success or failed."""
+def mark(run: Run, arguments: dict[str, str], by: int) -> MarkRequested:
+    """Let a run count as something else. `outcome` is success or failed."""
     outcome = arguments.get("outcome")
     if outcome not in (Outcome.SUCCESS, Outcome.FAILED):
         raise Refusal("bad_request", f"a run can be marked success or failed, not {outcome!r}")
@@ -115,6 +115,9 @@ def moment(arguments: dict[str, str], name: str) -> float | None:
 OF_JOBS: dict[str, Callable[[Job, dict[str, str], int, Reading], Event]] = {
     "pause": _pause,
     "resume": _resume,
+}
+#: Those that make runs; clients may wait for the end of these.
+TO_START: dict[str, Callable[[Job, dict[str, str], int, Reading], Event]] = {
+    "run": _run,
     "backfill": _backfill,
 }
-OF_RUNS: dict[str, Callable[[Run, dict[str, str], int], Event]] = {"rerun": _rerun, "mark": _mark}

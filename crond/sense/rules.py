@@ -99,6 +99,24 @@ RULES = (
         parsed=True,
     ),
     Rule(
+        "annotation-name-lost",
+        "warning",
+        "A configuration manager's marker with the name of another entry: its own entry has not that name.",
+        "#: name=x\n0 3 * * * true\n#Ansible: x\n0 4 * * * true",
+        "#: name=y\n0 3 * * * true\n#Ansible: x\n0 4 * * * true",
+        parsed=True,
+    ),
+    Rule(
+        "annotation-apart",
+        "warning",
+        "Parents of an `@after` that are never due at the same instant: it has those of the first one.",
+        "#: name=a\n0 3 * * * true\n#: name=b\n0 2 * * * true\n"
+        "#: depends_on=a,b schedule=@after\n0 4 * * * true",
+        "#: name=a\n0 3 * * * true\n#: name=b\n0 3 * * * true\n"
+        "#: depends_on=a,b schedule=@after\n0 4 * * * true",
+        parsed=True,
+    ),
+    Rule(
         "annotation-conflict",
         "error",
         "What annotations say can never be: more slots than the pool has, an end before the begin, `@after`"
@@ -309,6 +327,13 @@ RULES = (
         "`CRON_TZ`, or a `timezone=`, is no time zone: its times are read as UTC, without a word.",
         "CRON_TZ=Asia/Soul",
         "CRON_TZ=Asia/Seoul",
+    ),
+    Rule(
+        "days-off-unknown",
+        "warning",
+        "`skip_on` names a country that nobody knows, or a file that cannot be read or has a bad line.",
+        "#: skip_on=KO\n0 3 * * * true",
+        "#: skip_on=KR\n0 3 * * * true",
     ),
     Rule(
         "timezone-inert",

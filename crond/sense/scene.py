@@ -14,6 +14,7 @@ from typing import Protocol
 
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.assignment import parse_assignment
+from crond.model.calendar import DaysOff
 from crond.model.crontab import Table, parse_crontab
 from crond.model.entry import DEFAULT_PATH, Entry
 from crond.model.fields import Dialect
@@ -52,6 +53,10 @@ class Host(Protocol):
     @property
     def knows_zone(self) -> Callable[[str], bool]:
         """True if the text is a zone that CRON_TZ may name."""
+
+    @property
+    def days_off(self) -> DaysOff:
+        """Says which days `skip_on` leaves out."""
 
 
 @dataclass(frozen=True, slots=True)

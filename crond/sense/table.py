@@ -1,4 +1,4 @@
-"""Rules about a crontab as a whole: its line ends, its user column, entries that stand there twice.
+"""Rules about a crontab as a whole: its line ends, its user column, entries that stand there twice, days off.
 
 Pure; called by `crond.sense.judge`.
 """
@@ -6,7 +6,9 @@ Pure; called by `crond.sense.judge`.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from datetime import date
 
+from crond.model.calendar import BadCalendar
 from crond.model.crontab import Problem
 from crond.model.fields import Dialect
 from crond.sense.rules import finding
@@ -23,6 +25,7 @@ def table_findings(scene: Scene) -> Iterator[Problem]:
             break
     yield from _twice(scene)
     yield from _users(scene)
+    yield from _days_off(scene)
 
 
 def _twice(scene: Scene) -> Iterator[Problem]:
@@ -43,6 +46,18 @@ def _twice(scene: Scene) -> Iterator[Problem]:
             yield finding("entry-twice", entry.line, entry.column, text, "remove one of them")
         else:
             first[same] = entry.line
+
+
+def _days_off(scene: Scene) -> Iterator[Problem]:
+    asked: set[str] = set()
+    for entry in scene.entries:
+        for source in entry.policy.skip_on:
+            if source not in asked:  # they may come from defaults, for all entries
+                asked.add(source)
+                try:
+                    scene.host.days_off(source, date(scene.year, 1, 1))
+                except BadCalendar as error:
+                    yield finding("days-off-unknown", entry.line, entry.column, str(error))
 
 
 def _users(scene: Scene) -> Iterator[Problem]:

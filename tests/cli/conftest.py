@@ -51,7 +51,7 @@ def daemon(tmp_path: Path) -> Iterator[FakeDaemon]:
 def ask(client: Client, daemon: FakeDaemon) -> Client:
     """As `client`, with the fake daemon's state folder."""
 
-    def run(*arguments: str) -> Result:
-        return client("--state", str(daemon.state), *arguments)
+    def run(*arguments: str, stdin: bytes | None = None) -> Result:
+        return client("--state", str(daemon.state), *arguments, stdin=stdin)
 
     return run

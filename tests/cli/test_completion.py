@@ -39,6 +39,18 @@ def test_a_name_that_two_have_is_offered_with_its_owner(daemon: FakeDaemon) -> N
     assert offered(daemon.state, completion.jobs, "ben/") == ["ben/backup", "ben/report"]
 
 
+def test_one_shots_are_offered_to_be_removed(daemon: FakeDaemon) -> None:
+    """Behind -r; where a time is to be written there is nothing to offer."""
+    daemon.answers("names", yes({"names": ["ann/at-abc234", "ann/backup"]}))
+    root = click.Context(crontabx)
+    root.params["state"] = str(daemon.state)
+    context = click.Context(click.Command("at"), parent=root)
+    argument = click.Argument(["words"])
+    assert completion.one_shots(context, argument, "") == []
+    context.params["remove"] = True
+    assert [item.value for item in completion.one_shots(context, argument, "")] == ["at-abc234"]
+
+
 @pytest.mark.parametrize("answer", [b"nonsense", yes({"names": 7}), yes({}), Hang()], ids=repr)
 def test_nonsense_offers_nothing(daemon: FakeDaemon, answer: object) -> None:
     """Nor does a scheduler that hangs keep anybody."""

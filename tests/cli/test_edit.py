@@ -503,3 +503,29 @@ def test_nonsense_for_a_text(ask: Client, daemon: FakeDaemon, steps: list[Step])
     daemon.edits[Fetch] = lambda _message: steps
     result = ask("-l")
     assert (result.exit_code, result.stdout) == (3, "")
+
+
+NAMED = b"#: name=backup\n1 * * * * one\n"
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        (b"#: name=nightly\n1 * * * * one\n", True),
+        (b"", True),
+        (b"#: name=backup\n9 9 * * * other\n", False),
+    ],
+)
+def test_who_edits_is_told_what_the_edit_loses(
+    ask: Client, daemon: FakeDaemon, tmp_path: Path, after: bytes, told: bool
+) -> None:
+    """A paused job whose line is renamed runs again under its new name: whoever did that is told."""
+    holds(daemon, NAMED)
+    takes(daemon, DONE)
+    jobs = [{"job": "ann/backup", "why": "is paused"}, {"job": "ann/other", "why": "is paused"}]
+    daemon.scheduler["unsettled"] = lambda _arguments: [yes({"jobs": jobs})]
+    (tmp_path / "new").write_bytes(after)
+    result = ask(str(tmp_path / "new"))
+    assert result.exit_code == 0
+    note = "note: backup is paused, and no line is that job any longer\n"
+    assert result.stderr.startswith(note) is told, result.stderr

@@ -107,12 +107,14 @@ def test_a_file_of_any_size_is_read_up_to_the_limit(data: Data) -> None:
 
 def test_what_an_earlier_life_left_goes(data: Data) -> None:
     """But for attempts that live on, and those of this life."""
+    data.make("new.1", None)
     for key in ("old.1", "alive.1"):
         Path(data.path(key)).write_text("A=1\n")
-    data.make("new.1", None)
     data.clear(keep={"alive.1"})
     assert sorted(os.listdir(os.path.dirname(data.path("x")))) == ["alive.1", "new.1"]
-    data.take("new.1")
+    data.drop("alive.1")
+    assert data.take("new.1").pairs == ()
+    assert os.listdir(os.path.dirname(data.path("x"))) == []
 
 
 def test_one_that_is_in_the_way_is_replaced(data: Data) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pwd
-import socket
 import struct
 import subprocess
 import time
@@ -17,8 +15,8 @@ from typing import Any
 import pytest
 
 from crond.launcher.config import Config
-from crond.model.codec import decode, encode
-from crond.model.frames import LARGE_FRAME, FrameReader, frame
+from crond.model.codec import encode
+from crond.model.frames import frame
 from crond.model.messages import (
     PIECE,
     TEXT_LIMIT,
@@ -33,6 +31,7 @@ from crond.model.messages import (
     TableGone,
     TableText,
 )
+from tests.launcher.client import NOBODY, Client, as_nobody, ask, install
 from tests.launcher.daemon import DEADLINE, Daemon, Wire, alive, files_config, until
 
 pytestmark = [
@@ -43,81 +42,7 @@ pytestmark = [
 
 Make = Callable[..., Config]
 Begin = Callable[..., Daemon]
-NOBODY = pwd.getpwnam("nobody")
 ONE = b"1 * * * * one\n"
-
-
-class Client:
-    """A client of the launcher's socket that says whatever a test wants."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(DEADLINE)
-        self.sock.connect(os.path.join(daemon.config.run, "launcher.sock"))
-        self._reader = FrameReader(LARGE_FRAME)
-        self._payloads: list[bytes] = []
-
-    def send(self, *messages: Any) -> None:
-        self.sock.sendall(b"".join(frame(encode(message)) for message in messages))
-
-    def next(self) -> Any:
-        """Return the next message; None when the launcher has hung up."""
-        while not self._payloads:
-            try:
-                data = self.sock.recv(65536)
-            except ConnectionResetError:
-                return None
-            if not data:
-                return None
-            self._payloads += self._reader.feed(data)
-        return decode(self._payloads.pop(0), Answer, Piece)
-
-    def body(self) -> dict[str, Any]:
-        answer = self.next()
-        assert isinstance(answer, Answer), answer
-        return {"ok": answer.ok, "final": answer.final, **json.loads(answer.body)}
-
-
-def ask(daemon: Daemon, message: Any) -> dict[str, Any]:
-    client = Client(daemon)
-    with contextlib.closing(client.sock):
-        client.send(message)
-        return client.body()
-
-
-def install(daemon: Daemon, text: bytes, *, user: str = "", base: str = "") -> dict[str, Any]:
-    client = Client(daemon)
-    with contextlib.closing(client.sock):
-        client.send(Install(user, "test", base, len(text)))
-        asked = client.body()
-        if not asked["ok"]:
-            return asked
-        assert not asked["final"]
-        pieces = [Piece(text[at : at + PIECE]) for at in range(0, max(len(text), 1), PIECE)]
-        client.send(*pieces)
-        return client.body()
-
-
-def as_nobody(daemon: Daemon, message: Any) -> dict[str, Any]:
-    """Ask as the user nobody: the kernel records who connects."""
-    program = (
-        "import socket, sys\n"
-        "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(sys.stdin.buffer.read())\n"
-        "while data := s.recv(65536): sys.stdout.buffer.write(data)\n"
-    )
-    done = subprocess.run(
-        ["/usr/bin/python3", "-c", program, os.path.join(daemon.config.run, "launcher.sock")],
-        input=frame(encode(message)),
-        capture_output=True,
-        timeout=DEADLINE,
-        user=NOBODY.pw_uid,
-        group=NOBODY.pw_gid,
-        extra_groups=[],
-        cwd="/",
-        check=True,
-    )
-    answer: Answer = decode(FrameReader(LARGE_FRAME).feed(done.stdout)[0], Answer)
-    return {"ok": answer.ok, **json.loads(answer.body)}
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def make(tmp_path: Path, accounts: Accounts) -> Scan:
         config = Config(
             mode="files" if files else "host",
             package="",
-            state="",
+            state=str(tmp_path / "state"),
             run="",
             files=files,
             dialect=dialect,
@@ -206,13 +206,75 @@ def test_seeds_are_stable(tmp_path: Path, make: Scan) -> None:
 
 
 def test_folders_to_watch(tmp_path: Path, make: Scan) -> None:
-    """A host: two folders, and one name beside the system crontab. Files: their folders and names."""
+    """A host: its folders, and one name beside the system crontab. Files: their folders and names. Both: the
+    tables of one-shots.
+    """
+    at = str(tmp_path / "state" / "at")
     assert make().folders() == {
         str(tmp_path): frozenset({"crontab"}),
         str(tmp_path / "cron.d"): frozenset(),
         str(tmp_path / "spool"): frozenset(),
+        at: frozenset(),
     }
     assert make(files=("/a/x", "/a/y", "/b/z", "-")).folders() == {
         "/a": frozenset({"x", "y", "..data"}),
         "/b": frozenset({"z", "..data"}),
+        at: frozenset({"me"}),
     }
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Path:
+    """The folder of the tables of one-shots."""
+    folder = tmp_path / "state" / "at"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_one_shots_are_their_owners(at: Path, make: Scan) -> None:
+    """A table of one-shots is told like a crontab of its owner; what is written aside is none."""
+    for name in ("ann", "nobody-there", ".crontabx.7"):
+        (at / name).write_text("@at 2100-01-01T00:00:00+00:00 x\n")
+    table, orphan = make().scan()
+    assert isinstance(table, TableText)
+    assert (table.origin, table.owner, table.system) == (str(at / "ann"), "ann", False)
+    assert table.uid == os.geteuid()
+    assert isinstance(orphan, TableRefused)
+    assert orphan.reason.startswith("ORPHAN")
+
+
+def test_one_shots_beside_files(at: Path, tmp_path: Path, make: Scan) -> None:
+    """With `crond FILE` they are those of who runs it; nobody else has any."""
+    (tmp_path / "file").write_text("")
+    for name in ("me", "ann"):
+        (at / name).write_text("")
+    changes = make(files=(str(tmp_path / "file"),)).scan()
+    assert [change.origin for change in changes] == [str(tmp_path / "file"), str(at / "me")]
+
+
+def test_former_one_shots(at: Path, tmp_path: Path, make: Scan) -> None:
+    """A table of one-shots that was replaced is held for a while, a crontab is not."""
+    spool = make()
+    versions = []
+    for text in ("1 * * * * one\n", "2 * * * * two\n"):
+        for path in (at / "ann", tmp_path / "spool" / "ann"):
+            path.write_text(text)
+        versions.append([change.version for change in spool.scan() if isinstance(change, TableText)])
+    (former, former_crontab), (newest, newest_crontab) = versions
+    assert [spool.one_shots(version) is not None for version in (former, newest)] == [True, True]
+    assert spool.one_shots(former_crontab) is None
+    assert spool.one_shots(newest_crontab) is None
+    assert spool.table(former) is None
+
+
+def test_former_one_shots_are_few(at: Path, make: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for one after the other fills no memory: of those replaced the oldest are forgotten."""
+    monkeypatch.setattr(spool_module, "_FORMER_LIMIT", 100)
+    spool = make()
+    versions = []
+    for number in range(4):
+        (at / "ann").write_text(f"{number} * * * * {'x' * 30}\n")
+        (change,) = spool.scan()
+        assert isinstance(change, TableText)
+        versions.append(change.version)
+    assert [spool.one_shots(version) is not None for version in versions] == [False, True, True, True]

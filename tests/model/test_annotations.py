@@ -16,6 +16,7 @@ from crond.model.annotations import Annotation, BadAnnotation, read_words, words
 from crond.model.crontab import Table, parse_crontab
 from crond.model.dependency import Dependency
 from crond.model.fields import Dialect
+from crond.model.host import Host
 from crond.model.keys import KEYS, SECTIONS, keys_for
 from crond.model.policy import PLAIN, Policy, Said, policy_of
 from crond.model.problem import Problem
@@ -271,7 +272,7 @@ def test_which_place_counts(levels: list[int | str | None]) -> None:
              (("#: defaults", defaults), ("#: job x", job))]  # fmt: skip
     name = "#: name=x" + ("" if own is None else f" retries={own}")
     layer = {} if host is None else {"retries": Said(None if host == "none" else host)}
-    table = parsed(f"{''.join(lines)}{name}\n{LINE}", defaults=layer)
+    table = parsed(f"{''.join(lines)}{name}\n{LINE}", host=Host(layer))
     said = next((level for level in (own, job, defaults, host) if level is not None), "none")
     assert table.entries[0].policy.retries == (0 if said == "none" else said)
 
@@ -281,7 +282,7 @@ def test_the_hosts_defaults_reach_entries_without_annotations() -> None:
     found: list[Problem] = []
     words = words_of(Annotation(1, 1, " on_failure=ops@example.com"))
     layer = read_words(words, "defaults", RULES, found.append)
-    table = parsed(LINE * 2, defaults=layer)
+    table = parsed(LINE * 2, host=Host(layer))
     assert {entry.policy for entry in table.entries} == {Policy(on_failure=("ops@example.com",))}
     assert table.entries[0].policy is table.entries[1].policy
 
@@ -296,6 +297,28 @@ def test_a_commented_out_entry_gives_its_annotation_to_nobody(dialect: str) -> N
         (4, 8, "no entry of this crontab is called 'old'"),
     ]
     assert not table.errors
+
+
+#: What may stand below a commented-out entry, before the next one.
+_FOLLOWERS = [
+    "", "\n", "  \t\n", "# a comment\n", "#0 5 * * * other\n", "A=b\n", "#: retries=1\n", "#:\n",
+    "#: 'open\n", "#: unknown=1\n", "#: defaults retries=1\n", "#: pool gpu=1\n", "#: job\n",
+    "#: job other retries=1\n",
+    "#Ansible: other\n", "# Puppet Name: other\n", "# SALT_CRON_IDENTIFIER:other\n", "0 61 * * * bad\n",
+    "@after bad\n", "@reboot c\n", "@every 5m c\n", "-0 5 * * * c\n", "0 5 * * *\n",
+    "#DISABLED# 0 5 * * * c\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dialect", ["cronie", "debian"])
+@pytest.mark.parametrize("commented", ["#0 5 * * * old\n", "# 0 5 * * * old\n", "#\n", "  #0 5 * * * old\n"])
+@pytest.mark.parametrize("follower", _FOLLOWERS)
+def test_whatever_follows_a_commented_out_entry(follower: str, commented: str, dialect: str) -> None:
+    """Nothing below it gets its annotation, and that it belongs to nothing is said at its line."""
+    table = parsed(f"#: name=old timeout=1m\n{commented}{follower}{LINE}", dialect=dialect)
+    assert {entry.policy.timeout for entry in table.entries} <= {None}
+    assert "old" not in {entry.name for entry in table.entries}
+    assert (1, 1, "this annotation belongs to no entry") in told(table, "warning")
 
 
 @pytest.mark.parametrize("between", ["0 6 * * *\n", "0 61 * * * c\n"])
@@ -313,6 +336,20 @@ def test_an_annotation_that_a_configuration_manager_may_lose() -> None:
     assert table.entries[0].policy.retries == 2
 
 
+def test_puppet_writes_settings_between_its_marker_and_the_line() -> None:
+    """A job with an `environment` lost its name; nobody else writes anything there."""
+    table = parsed(f"# Puppet Name: nightly\nA=1\nB=2\n{LINE}{LINE}")
+    assert [entry.name for entry in table.entries] == ["nightly", None]
+    table = parsed(f"# Puppet Name: nightly\nA=1\n#: retries=2\n{LINE}")
+    assert [one.code for one in table.problems] == ["annotation-managed"]
+    for above in (
+        "#Ansible: nightly\nA=1\n",
+        "# Puppet Name: nightly\nA=1\n\n",
+        "# Puppet Name: nightly\nA=1\n#\n",
+    ):
+        assert parsed(f"{above}{LINE}").entries[0].name is None
+
+
 # --- among each other ---------------------------------------------------------------------------------
 
 
@@ -321,6 +358,37 @@ def test_two_jobs_of_one_name() -> None:
     table = parsed(f"#: name=a\n{LINE}#: timeout=5m name=a\n{LINE}")
     assert told(table) == [(3, 15, "'a' is already the name of line 2")]
     assert not parsed(f"#Ansible: a\n{LINE}#Ansible: a\n{LINE}").problems
+    assert told(parsed(f"#Ansible: a\n{LINE}#: name=a\n{LINE}")) == [
+        (3, 4, "'a' is already the name of line 2")
+    ]
+    table = parsed(f"#: name=a\n{LINE}#Ansible: a\n{LINE}")
+    assert (told(table), told(table, "warning")) == ([], [(4, 1, "'a' is already the name of line 2")])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told_of"),
+    [
+        ("0 6 * * *", "0 5 * * *", True),
+        ("0 6 * * *", "30 * * * *", True),
+        ("0 6 * 1-6 *", "0 6 * 7-12 *", True),
+        ("0 6 * * 1", "0 6 * * 2", False),
+        ("0 6 * * *", "*/5 * * * *", False),
+        ("0 6 * * *", "@reboot", False),
+        ("0 6 * * *", "@every 5m", False),
+    ],
+)
+def test_parents_that_share_no_instant(first: str, second: str, told_of: bool) -> None:
+    """Told of where it is sure; zones that differ are not sure."""
+    child = f"#: depends_on=a,elsewhere/b,b schedule=@after\n{LINE}"
+    text = f"#: name=a\n{first} a\n#: name=b\n{second} b\n{child}"
+    found = [one for one in parsed(text, privileged=True).problems if one.code == "annotation-apart"]
+    assert [(one.line, one.column, one.message) for one in found] == [
+        (5, 4, "a and b are never due at the same instant")
+    ] * told_of
+    elsewhere = parsed(text.replace("name=b", "name=b timezone=Asia/Seoul"), privileged=True)
+    assert not [one for one in elsewhere.problems if one.code == "annotation-apart"]
+    plain = parsed(text.replace("schedule=@after", ""), privileged=True)
+    assert not [one for one in plain.problems if one.code == "annotation-apart"]
 
 
 @pytest.mark.parametrize(

@@ -92,13 +92,13 @@ def test_every_entry_is_reached() -> None:
     """One line for a host, also for entries without any annotation; what a crontab says counts more."""
     host = read_host((("on_failure", "ops@h.example"), ("retries", "3")), ())
     text = f"{LINE}#: retries=1\n{LINE}#: defaults retries=none\n{LINE}#: on_failure=none\n{LINE}"
-    table = parse_crontab(text, extensions=True, defaults=host.defaults)
+    table = parse_crontab(text, extensions=True, host=host)
     told = ("ops@h.example",)
     assert [entry.policy for entry in table.entries] == [
         Policy(on_failure=told, retries=3), Policy(on_failure=told, retries=1), Policy(on_failure=told),
         PLAIN,
     ]  # fmt: skip
-    assert parse_crontab(LINE, defaults=host.defaults).entries[0].policy is PLAIN
+    assert parse_crontab(LINE, host=host).entries[0].policy is PLAIN
 
 
 def test_pools_of_the_host_are_known() -> None:
@@ -106,10 +106,10 @@ def test_pools_of_the_host_are_known() -> None:
     host = read_host((), (("gpu", "2"), ("db", "1")))
     assert host == Host({}, {"gpu": 2, "db": 1})
     text = f"#: pool db=5\n#: pool=gpu pool_slots=2\n{LINE}#: pool=db pool_slots=5\n{LINE}"
-    table = parse_crontab(text, extensions=True, pools=host.pools)
+    table = parse_crontab(text, extensions=True, host=host)
     assert not table.problems
     assert dict(table.pools) == {"db": 5}
-    (problem,) = parse_crontab(f"#: pool=gpu pool_slots=3\n{LINE}", extensions=True, pools=host.pools).errors
+    (problem,) = parse_crontab(f"#: pool=gpu pool_slots=3\n{LINE}", extensions=True, host=host).errors
     assert problem.message == "3 slots of 'gpu' are never free: the pool has 2"
     (problem,) = parse_crontab(f"#: pool=gpu\n{LINE}", extensions=True).problems
     assert (problem.severity, problem.code) == ("warning", "annotation-elsewhere")

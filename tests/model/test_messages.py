@@ -15,9 +15,13 @@ from crond.model import codec
 from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, SMALL_FRAME
 from crond.model.messages import (
+    COMMAND_LIMIT,
+    DATA_LIMIT,
+    DATA_MOST,
     EDITS,
     FACTS,
     NO_TEXT,
+    PARTS,
     PIECE,
     PURPOSES,
     REFUSALS,
@@ -35,21 +39,29 @@ from crond.model.messages import (
     Heartbeat,
     Hello,
     Install,
+    ListAt,
     ListVersions,
+    Mail,
     NotStarted,
     Piece,
+    PutAt,
     Remove,
+    RemoveAt,
     Restore,
+    Retire,
     Start,
     Started,
     Stop,
+    Survived,
     TableGone,
     TableRefused,
     TablesComplete,
     TableText,
+    Vanished,
     attempt_key,
     is_attempt_key,
     is_environment_name,
+    is_our_name,
     is_token,
 )
 
@@ -60,7 +72,9 @@ UID = st.integers(0, 2**32 - 2)
 TRUTH = st.booleans()
 SECONDS = st.floats(-1e11, 1e11)
 TOKEN = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}", fullmatch=True)
-KEY = st.builds(attempt_key, TOKEN, st.integers(0, 10**6))
+NUMBER = st.integers(-(10**6), 10**6)
+INDEX = st.integers(0, 2**31 - 1)
+KEY = st.builds(attempt_key, TOKEN, NUMBER)
 
 
 def words(limit: int) -> st.SearchStrategy[str]:
@@ -68,7 +82,9 @@ def words(limit: int) -> st.SearchStrategy[str]:
     return st.text(st.characters(exclude_characters="\0"), max_size=min(limit, 60))
 
 
-PAIR = st.tuples(st.from_regex(r"(CRONTABX|OUT)_[A-Z0-9_]{1,20}", fullmatch=True), words(200))
+PAIR = st.tuples(st.from_regex(r"(CRONTABX_|OUT_|[A-Z]x)[A-Za-z0-9_]{1,20}", fullmatch=True), words(200))
+PAIRS = st.lists(st.tuples(words(128), words(200)), max_size=4).map(tuple)
+SIZES = st.lists(st.tuples(words(128), words(16).map(lambda t: t[:16])), max_size=4).map(tuple)
 BASE = st.sampled_from(["", NO_TEXT]) | st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 ARGUMENTS = st.lists(st.tuples(words(99), words(99)), max_size=32).map(tuple)
 MESSAGES: st.SearchStrategy[Any] = st.one_of(
@@ -76,24 +92,52 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
         Start,
         COUNT,
         st.integers(0, 2**31 - 1),
-        st.just("command"),
+        st.sampled_from(sorted(PARTS)),
         words(256),
         TOKEN,
-        st.integers(0, 10**6),
+        NUMBER,
         st.lists(PAIR, max_size=4).map(tuple),
     ),
     st.builds(Stop, KEY),
     st.builds(Forget, KEY),
+    st.builds(Mail, KEY),
+    st.builds(Retire, COUNT, INDEX),
     st.builds(Ack, COUNT),
     st.just(Heartbeat()),
-    st.builds(Hello, COUNT, TOKEN, words(256), TRUTH, COUNT, words(16).map(lambda t: t[:16]), SECONDS),
+    st.builds(
+        Hello,
+        COUNT,
+        TOKEN,
+        words(256),
+        TRUTH,
+        COUNT,
+        words(16).map(lambda t: t[:16]),
+        SECONDS,
+        PAIRS,
+        SIZES,
+    ),
     st.builds(TableText, COUNT, words(4096), words(256), UID, TRUTH, TRUTH, COUNT, st.binary()),
     st.builds(TableGone, words(4096)),
     st.builds(TableRefused, words(4096), words(256), UID, words(512)),
+    st.builds(Survived, KEY, INDEX),
     st.just(TablesComplete()),
     st.builds(Started, COUNT, KEY, st.integers(0, 2**31 - 1), SECONDS),
     st.builds(NotStarted, COUNT, KEY, SECONDS, st.sampled_from(sorted(REFUSALS)), words(2048)),
-    st.builds(Exited, COUNT, KEY, SECONDS, st.integers(0, 0xFFFF), SECONDS, SECONDS, COUNT, COUNT),
+    st.builds(
+        Exited,
+        COUNT,
+        KEY,
+        SECONDS,
+        st.integers(0, 0xFFFF),
+        SECONDS,
+        SECONDS,
+        COUNT,
+        st.integers(0, 2**63 - 1),
+        COUNT,
+        COUNT,
+        PAIRS,
+    ),
+    st.builds(Vanished, COUNT, KEY, SECONDS),
     st.builds(Ask, words(32).map(lambda t: t[:32]), ARGUMENTS),
     st.builds(Answer, TRUTH, TRUTH, words(9999)),
     st.builds(Fetch, words(256), st.integers(0, 10**9), st.sampled_from(PURPOSES)),
@@ -103,6 +147,9 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(ListVersions, words(256)),
     st.builds(EditEnded, words(256)),
     st.builds(ClusterHost, words(256)),
+    st.builds(PutAt, words(256), SECONDS, words(4096), st.integers(0, 0o777), st.integers(1, COMMAND_LIMIT)),
+    st.builds(RemoveAt, words(256), TOKEN),
+    st.builds(ListAt, words(256)),
     st.builds(Piece, st.binary()),
 )
 
@@ -179,9 +226,10 @@ def test_one_wrong_value_spoils_a_message(message: Any, data: st.DataObject) -> 
 
 
 START = ["start", 1, 0, "command", "job", "run", 1, []]
-HELLO = ["hello", 1, "life", "boot", True, 0, "cronie", 0.0]
+HELLO = ["hello", 1, "life", "boot", True, 0, "cronie", 0.0, [["retries", "3"]], [["gpu", "1"]]]
 TABLE = ["table", 1, "/a", "root", 0, True, True, 0, "text"]
-EXITED = ["exited", 1, "run.1", 0.0, 0, 0.0, 0.0, 0, 0, 0, 0]
+EXITED = ["exited", 1, "run.1", 0.0, 0, 0.0, 0.0, 0, 0, 0, 0, [["A", "b"]]]
+PUT_AT = ["put-at", "ann", 0.0, "/home/ann", 0o022, 4]
 INSTALL = ["install", "ann", "/a", "", 0]
 REFUSED = ["not-started", 1, "run.1", 0.0, "exec", "detail"]
 
@@ -189,24 +237,39 @@ REFUSED = ["not-started", 1, "run.1", 0.0, "exec", "detail"]
 OUTSIDE: list[tuple[list[Any], int, list[Any]]] = [
     (START, 1, [-1, 2**53 + 1, 1.0, True, None, "1"]),
     (START, 2, [-1, 2**31]),
-    (START, 3, ["condition", "", 0]),
+    (START, 3, ["conditions", "Command", "waitfor", "", 0, None]),
     (START, 4, ["a" * 257, "a\0b", None]),
     (START, 5, ["", ".run", "a/b", "a" * 81, "ü", "a b"]),
-    (START, 6, [-1, 10**6 + 1]),
+    (START, 6, [-(10**6) - 1, 10**6 + 1, 1.0, True, "0", None]),
     (START, 7, [None, {}, [["CRONTABX_A"]], [["CRONTABX_A", "b", "c"]], ["ab"]]),
     (START, 7, [[["PATH", "x"]], [["LD_PRELOAD", "x"]], [["CRONTABX_=", "x"]], [["OUT_" + "A" * 125, "x"]]]),
     (START, 7, [[["OUT_A", "x" * 65537]], [["OUT_A", "a\0b"]], [["OUT_A", "x"]] * 4097]),
-    (["stop", "run.1"], 1, ["run", "run.", ".1", "run.-1", "run.1234567890", "a/b.1", "run.x", "run.²"]),
+    (["stop", "run.1"], 1, ["run", "run.", ".1", "run.1234567890", "a/b.1", "run.x", "run.²"]),
+    (["forget", "run.-1"], 1, ["run.-", "run.--1", "run.+1", "run.1-", "run.-1234567890", "run.- 1", "-1"]),
+    (["mail", "run.0"], 1, ["", None, 0, "run.0\0", "r" * 81 + ".0", "run.٣"]),
+    (["retire", 1, 0], 1, [-1, 2**53 + 1, True, None]),
+    (["retire", 1, 0], 2, [-1, 2**31, "0", None]),
     (["ack", 1], 1, [-1]),
     (HELLO, 2, ["", "../x"]),
     (HELLO, 4, [0, 1, None, "true"]),
     (HELLO, 6, ["x" * 17]),
     (HELLO, 7, ["0", True, 1e12, -1e12, math.inf, math.nan, None]),
+    (HELLO, 8, [None, {}, [["retries"]], [["n" * 129, "1"]], [["a", "v" * 4097]], [["a", "1"]] * 65]),
+    (HELLO, 9, [None, [["gpu", 1]], [["gpu", "1" * 17]], [["g" * 129, "1"]], [["a", "1"]] * 1025]),
+    (["survived", "run.1", 5], 1, ["run", "../run.1", None]),
+    (["survived", "run.1", 5], 2, [-1, 2**31, "5", True]),
+    (["vanished", 1, "run.1", 0.0], 1, [-1, None, 1.0]),
+    (["vanished", 1, "run.1", 0.0], 2, ["run", "run.1/.."]),
+    (["vanished", 1, "run.1", 0.0], 3, [math.nan, math.inf, "0", None]),
     (TABLE, 2, ["p" * 4097]),
     (TABLE, 4, [-1, 2**32 - 1]),
     (TABLE, 8, [None, [1], "\u0100"]),
     (["table-refused", "/a", "root", 0, "why"], 4, ["w" * 513]),
     (EXITED, 4, [-1, 0x10000]),
+    (EXITED, 8, [-1, 2**63, 1.0]),
+    (EXITED, 11, [None, {}, "A=b", [["A"]], [["A", "b", "c"]], [["A", 1]], [[None, "b"]]]),
+    (EXITED, 11, [[["A" * 129, "b"]], [["A", "b" * (DATA_LIMIT + 1)]], [["A", "b"]] * (DATA_MOST + 1)]),
+    (EXITED, 11, [[["A\0", "b"]], [["A", "b\0"]]]),
     (REFUSED, 4, ["because", ""]),
     (REFUSED, 5, ["d" * 2049]),
     (["ask", "list", []], 1, ["v" * 33]),
@@ -220,6 +283,12 @@ OUTSIDE: list[tuple[list[Any], int, list[Any]]] = [
     (INSTALL, 3, ["0" * 15, "0" * 17, "G" * 16, "A" * 16, "../" + "0" * 13, "None"]),
     (INSTALL, 4, [-1, TEXT_LIMIT + 1, 1.0, None]),
     (["restore", "ann", 1], 2, [0, -1, 10**9 + 1]),
+    (PUT_AT, 2, ["0", True, 1e12, -1e12, float("nan")]),
+    (PUT_AT, 3, ["x" * 4097, "a\0b", None]),
+    (PUT_AT, 4, [-1, 0o1000, 1.0, "022"]),
+    (PUT_AT, 5, [0, COMMAND_LIMIT + 1, None]),
+    (["remove-at", "ann", "at-a"], 2, ["", "../a", "a" * 81, "a b"]),
+    (["list-at", "ann"], 1, ["x" * 257, "a\0b", None]),
     (["piece", "text"], 1, ["x" * (PIECE + 1), "\u0100", None]),
 ]
 
@@ -259,15 +328,55 @@ def test_an_error_shows_little_of_what_it_refuses() -> None:
         ("OUT_TRAIN_LOSS", True),
         ("PATH", False),
         ("LD_PRELOAD", False),
-        ("crontabx_job", False),
+        ("LR", True),
+        ("lower_case1", True),
+        ("_", True),
+        ("", False),
+        ("1A", False),
+        ("A=B", False),
+        ("A B", False),
+        ("A-B", False),
+        ("A\n", False),
+        ("Ü", False),
+        ("A" * 128, True),
+        ("A" * 129, False),
+        ("LD_LIBRARY_PATH", False),
+        ("LD_", False),
+        *((name, False) for name in ("IFS", "ENV", "BASH_ENV", "SHELL", "HOME", "USER", "LOGNAME", "MAILTO")),
+        *((name, False) for name in ("PYTHONPATH", "PERL5LIB")),
         ("CRONTABX_A=B", False),
         ("CRONTABX_Ü", False),
         ("CRONTABX_" + "A" * 120, False),
     ],
 )
 def test_what_the_scheduler_may_add_to_an_environment(name: str, allowed: bool) -> None:
-    """Only names with our own prefixes: nothing that a loader, a shell or a program acts upon."""
+    """A plain name, and none that a loader, a shell or an interpreter acts upon, whatever `params=` says."""
     assert is_environment_name(name) is allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("CRONTABX_JOB", True),
+        ("OUT_A_B", True),
+        ("CRONTABX", False),
+        ("OUT", False),
+        ("XOUT_A", False),
+        ("out_a", False),
+    ],
+)
+def test_which_names_are_ours(name: str, ours: bool) -> None:
+    """Those that a job is given without `params=`."""
+    assert is_our_name(name) is ours
+
+
+@pytest.mark.parametrize("number", [1, 0, -1, -3, 10**6, -(10**6)])
+def test_each_attempt_has_a_key(number: int) -> None:
+    """Commands count from 1, a condition is 0, the tries of a sensor go down from -1."""
+    key = attempt_key("run", number)
+    assert is_attempt_key(key)
+    assert key.rpartition(".")[0] == "run"
+    assert int(key.rpartition(".")[2]) == number
 
 
 @given(st.text(max_size=90))
@@ -290,6 +399,17 @@ def test_the_longest_text_reaches_the_scheduler() -> None:
     """A crontab that may be installed fits into the one message that tells it, whatever its bytes."""
     table = TableText(1, "/" * 4096, "u" * 256, 0, False, False, 0, b"\xff" * TEXT_LIMIT)
     assert len(encode(table)) <= LARGE_FRAME
+
+
+def test_the_most_of_each_list_is_taken() -> None:
+    """What is just within its bounds: variables that a job leaves, the host's defaults and pools."""
+    most = tuple((f"A{number}", "x") for number in range(DATA_MOST))
+    for data in (most, (("A" * 128, "x" * DATA_LIMIT),)):
+        end = Exited(1, "r.1", 1.0, 0, 0.0, 0.0, 1, 0, 0, 0, data)
+        assert decode(encode(end), *FACTS) == end
+    defaults, pools = (("k", "v" * 4096),) * 64, (("g", "1" * 16),) * 1024
+    hello = Hello(1, "life", "boot", True, 0, "cronie", 0.0, defaults, pools)
+    assert decode(encode(hello), *FACTS) == hello
 
 
 def test_an_output_may_be_as_large_as_a_file_can_be() -> None:

@@ -96,7 +96,7 @@ class Scheduler:
 
     def table(self, text: str, *, owner: str = "root", uid: int = 0) -> TableText:
         self.version += 1
-        return TableText(self.version, f"/tabs/{owner}", owner, uid, False, False, 0, text.encode())
+        return TableText(self.version, f"/tabs/{owner}", owner, uid, False, uid == 0, 0, text.encode())
 
     def numbered(self) -> int:
         self.number += 1

@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from contextlib import ExitStack, suppress
+from typing import Any
 
 import pytest
 
@@ -52,8 +53,10 @@ def test_list(served: Scheduler) -> None:
 
 
 def test_many_problems_are_told_in_part(scheduler: Scheduler) -> None:
-    """Thousands of keys that do nothing yet must not hide an error, nor fill an answer."""
-    scheduler.greet(scheduler.table("#: nice=1 tags=a\n* * * * * c\n" * 600 + "#: nmae=x\n* * * * * d\n"))
+    """Thousands of keys without effect must not hide an error, nor fill an answer."""
+    scheduler.greet(
+        scheduler.table("#: retry_delay=9 wait_timeout=9\n* * * * * c\n" * 600 + "#: nmae=x\n* * * * * d\n")
+    )
     problems = scheduler.ask("status")["problems"]
     assert len(problems) == 1000
     assert (problems[0]["line"], problems[0]["message"]) == (1201, "unknown key 'nmae'")
@@ -153,6 +156,211 @@ def test_an_ambiguous_name_lists_what_it_may_be(served: Scheduler) -> None:
     assert served.ask("run", job="b")["candidates"] == ["root/backup", "root/books"]
 
 
+# --- pipelines, pauses, wishes about runs ----------------------------------------------------------------
+
+PIPELINE = """\
+#: name=fetch params=DAY
+0 3 * * * fetch
+#: name=join depends_on=fetch
+0 3 * * * join
+#: name=mail schedule=@after depends_on=join,fetch:done pipeline=night
+0 3 * * * mail
+#: name=lonely depends_on=nobody
+0 3 * * * lonely
+#: name=off enabled=no
+* * * * * off
+"""
+
+
+@pytest.fixture
+def piped(scheduler: Scheduler) -> Scheduler:
+    """A pipeline of root's, a job that is held, one that is not enabled."""
+    scheduler.greet(scheduler.table(PIPELINE))
+    return scheduler
+
+
+def end(scheduler: Scheduler, key: str, status: int = 0) -> None:
+    """Let the launcher say that an attempt began and ended."""
+    scheduler.tell(Started(scheduler.numbered(), key, 11, time.time()))
+    scheduler.tell(Exited(scheduler.numbered(), key, time.time(), status, 0.0, 0.0, 0, 0))
+
+
+def played(scheduler: Scheduler, verb: str, *statuses: int, **arguments: str) -> list[dict[str, Any]]:
+    """Ask with `wait`; end each start that comes, in order, with a wait status. Return all answers."""
+    with scheduler.connect() as client:
+        client.sendall(frame(encode(Ask(verb, (*arguments.items(), ("wait", "yes"))))))
+        for status in statuses:
+            start = scheduler.next_start()
+            end(scheduler, attempt_key(start.run, start.attempt), status)
+        return answers(client)
+
+
+def test_pause_and_resume(piped: Scheduler) -> None:
+    """A paused job is not due; each answer says how it stands and stood."""
+    body = piped.ask("pause", job="fetch", seconds="7200", note="the source is down")
+    assert (body["job"], body["before"]) == ("root/fetch", None)
+    pause = body["paused"]
+    assert (pause["by"], pause["note"]) == (os.geteuid(), "the source is down")
+    assert pause["until"] > pause["since"]
+    assert [one["job"] for one in piped.ask("status")["paused"]] == ["root/fetch"]
+    assert piped.ask("list", job="fetch")["jobs"][0]["paused"] == pause
+    assert piped.ask("list", job="fetch")["jobs"][0]["next"] >= pause["until"]
+    body = piped.ask("pause", job="fetch")
+    assert (body["paused"]["until"], body["before"]) == (None, pause)
+    assert piped.ask("list", job="fetch")["jobs"][0]["next"] is None
+    assert piped.ask("next", job="fetch")["next"] == []
+    body = piped.ask("resume", job="fetch")
+    assert (body["paused"], body["before"]["until"]) == (None, None)
+    assert piped.ask("resume", job="fetch")["before"] is None
+    assert piped.ask("next", job="fetch")["next"] != []
+
+
+def test_what_follows_has_the_instants_of_whom_it_follows(piped: Scheduler) -> None:
+    """An @after job is shown when it will come: with its parent, as long as that comes."""
+    dues = piped.ask("next", job="mail", count="2")["next"]
+    assert [one["instant"] for one in dues] == [
+        one["instant"] for one in piped.ask("next", job="join", count="2")["next"]
+    ]
+    assert dues[0]["after"] == ["root/join", "root/fetch"]
+    piped.ask("pause", job="join")
+    assert piped.ask("next", job="mail")["next"] == []
+
+
+def test_what_is_not_enabled_or_held(piped: Scheduler) -> None:
+    """The one is never due; the other is due, and is told why it will not run."""
+    off, lonely = (piped.ask("list", job=job)["jobs"][0] for job in ("off", "lonely"))
+    assert (off["enabled"], off["next"]) == (False, None)
+    assert lonely["held"] == "there is no job 'nobody'"
+    assert piped.ask("status")["held"] == [{"job": "root/lonely", "reason": "there is no job 'nobody'"}]
+
+
+def test_graph(piped: Scheduler) -> None:
+    """The jobs that hang together, their links and what each wants, under the pipeline's name."""
+    body = piped.ask("graph", job="join")
+    assert names(body) == ["root/fetch", "root/join", "root/mail"]
+    assert {one["pipeline"] for one in body["jobs"]} == {"night"}
+    assert body["links"] == [
+        {"parent": "root/fetch", "child": "root/join", "want": "success"},
+        {"parent": "root/join", "child": "root/mail", "want": "success"},
+        {"parent": "root/fetch", "child": "root/mail", "want": "done"},
+    ]
+    held = [one for one in piped.ask("graph")["jobs"] if one["held"]]
+    assert [one["job"] for one in held] == ["root/lonely"]
+    assert names(piped.ask("graph", job="off")) == ["root/off"]
+
+
+def test_run_with_downstream_waits_for_all(piped: Scheduler) -> None:
+    """The answer comes when the last of them has ended, with all of them."""
+    first, last = played(piped, "run", 0, 0, 0, job="fetch", downstream="yes")
+    assert [run["job"] for run in first["runs"]] == ["root/fetch", "root/join", "root/mail"]
+    assert first["runs"][1]["awaits"] == ["root/fetch"]
+    assert first["runs"][1]["follows"] == first["run"]["id"]
+    assert [run["outcome"] for run in last["runs"]] == ["success"] * 3
+
+
+def test_run_with_variables(piped: Scheduler) -> None:
+    """Those that params= names, and no others."""
+    piped.ask("run", job="fetch", environment='{"DAY": "friday"}')
+    assert ("DAY", "friday") in piped.next_start().environment
+    body = piped.ask("run", job="fetch", environment='{"PATH": "/tmp"}')
+    assert body["code"] == "bad_request"
+    assert "its params= names DAY" in body["error"]
+    assert piped.ask("run", job="join", environment='{"DAY": "x"}')["error"].endswith("it has no params=")
+    for wrong in ("no JSON", "[]", '{"DAY": 1}', '{"DAY": "a\\u0000b"}'):
+        assert piped.ask("run", job="fetch", environment=wrong)["code"] == "bad_request", wrong
+
+
+def test_rerun(piped: Scheduler) -> None:
+    """The same run again, its attempts counting on; by its id, or as the newest of its job."""
+    run = played(piped, "run", 0x0100, job="fetch")[-1]["run"]
+    assert (run["outcome"], run["attempts"]) == ("failed", 1)
+    again = played(piped, "rerun", 0, run="fetch")[-1]["run"]
+    assert (again["id"], again["outcome"], again["attempts"]) == (run["id"], "success", 2)
+    assert piped.ask("rerun", run=run["id"])["run"]["state"] == "starting"
+    assert piped.ask("rerun", run=run["id"])["code"] == "not_finished"
+
+
+def test_rerun_with_what_follows(piped: Scheduler) -> None:
+    """Those whose parent it was run after it, the root first; with `failed` only what did not succeed."""
+    runs = played(piped, "run", 0x0100, job="fetch", downstream="yes")[-1]["runs"]
+    assert [run["outcome"] for run in runs] == ["failed", "upstream_failed", "upstream_failed"]
+    again = played(piped, "rerun", 0, 0, 0, run=runs[0]["id"], downstream="yes", failed="yes")[-1]
+    assert [run["id"] for run in again["runs"]] == [run["id"] for run in runs]
+    assert [run["outcome"] for run in again["runs"]] == ["success"] * 3
+
+
+def test_mark(piped: Scheduler) -> None:
+    """An outcome that somebody says, with who said it; a rerun of another time is not found."""
+    run = played(piped, "run", 0x0100, job="fetch")[-1]["run"]
+    body = piped.ask("mark", run=run["id"], outcome="success")
+    assert (body["before"]["outcome"], body["run"]["outcome"]) == ("failed", "success")
+    assert body["run"]["reason"] == f"marked by uid {os.geteuid()}"
+    assert piped.ask("mark", run=run["id"], outcome="lost")["code"] == "bad_request"
+    assert (
+        piped.ask("mark", run="fetch", instant="1000", upto="1060", outcome="failed")["code"] == "forgotten"
+    )
+    assert piped.ask("mark", run="join", outcome="failed")["code"] == "forgotten"
+    assert piped.ask("mark", run="0123456789", outcome="failed")["code"] == "unknown"
+
+
+def test_backfill(piped: Scheduler) -> None:
+    """The instants that were, one run for each of those that are asked for; none for what is to come."""
+    body = piped.ask("instants", **{"job": "join", "from": "1795143600", "to": "1795402799"})
+    assert [moment[:10] for moment in body["instants"]] == ["2026-11-20", "2026-11-21", "2026-11-22"]
+    last = played(piped, "backfill", 0, job="join", instant="1795143600")[-1]["run"]
+    assert (last["trigger"], last["instant"], last["outcome"]) == (
+        "backfill",
+        "2026-11-20T03:00:00Z",
+        "success",
+    )
+    assert piped.ask("backfill", job="join")["code"] == "bad_request"
+    assert piped.ask("backfill", job="join", instant=str(time.time() + 99))["code"] == "bad_request"
+    assert piped.ask("instants", job="join")["code"] == "bad_request"
+    assert piped.ask("instants", **{"job": "off", "from": "0", "to": "1795402800"})["code"] == "bad_request"
+
+
+def test_standing(piped: Scheduler) -> None:
+    """All that `why` asks of now: what a run waits for, and what keeps a job from running."""
+    piped.ask("run", job="fetch", downstream="yes")
+    seen = piped.ask("standing", job="mail")["runs"][0]
+    assert (seen["waits"], seen["awaits"]) == ("dependencies", ["root/join", "root/fetch"])
+    assert [(one["job"], one["state"]) for one in seen["parents"]] == [
+        ("root/join", "waiting"),
+        ("root/fetch", "starting"),
+    ]
+    assert [run["job"] for run in piped.ask("next", job="mail")["waiting"]] == ["root/mail"]
+    assert piped.ask("standing", job="off")["enabled"] is False
+    assert piped.ask("standing", job="lonely")["held"] == "there is no job 'nobody'"
+
+
+def test_a_pool_says_who_holds_it(scheduler: Scheduler) -> None:
+    """Whoever waits for a pool is told of those that have its slots."""
+    scheduler.greet(
+        scheduler.table("#: pool gpu=1\n#: name=a pool=gpu\n0 3 * * * a\n#: name=b pool=gpu\n0 3 * * * b\n")
+    )
+    holder = scheduler.ask("run", job="a")["run"]
+    waiting = scheduler.ask("run", job="b")["run"]
+    assert (waiting["waits"], waiting["pool"]) == ("pool", "root/gpu")
+    seen = scheduler.ask("standing", job="b")["runs"][0]["pool_held"]
+    assert (seen["name"], seen["size"], seen["taken"]) == ("root/gpu", 1, 1)
+    assert seen["holders"] == [{"job": "root/a", "run": holder["id"], "slots": [0]}]
+
+
+@root
+def test_nobody_starts_what_is_not_theirs_by_what_it_depends_on(scheduler: Scheduler) -> None:
+    """Jobs of root may depend on a user's; `run --downstream` and `rerun --downstream` of that user leave it
+    alone.
+    """
+    scheduler.greet(
+        scheduler.table("#: name=theirs\n5 5 * * * c\n", owner="other", uid=1234),
+        scheduler.table("#: name=ours depends_on=other/theirs\n5 5 * * * c\n"),
+    )
+    runs = scheduler.ask_as(1234, "run", job="theirs", downstream="yes")["runs"]
+    assert [run["job"] for run in runs] == ["other/theirs"]
+    assert names(scheduler.ask_as(1234, "graph", job="theirs")) == ["other/theirs"]
+    assert len(scheduler.ask("run", job="theirs", downstream="yes")["runs"]) == 2
+
+
 # --- who may what ----------------------------------------------------------------------------------------
 
 
@@ -170,6 +378,12 @@ def test_others_see_and_touch_only_what_is_theirs(served: Scheduler) -> None:
         ("stop", {"target": "books"}),
         ("runs", {"run": run}),
         ("next", {"job": "root/backup"}),
+        ("pause", {"job": "root/backup"}),
+        ("backfill", {"job": "root/backup", "instant": "1"}),
+        ("rerun", {"run": run}),
+        ("mark", {"run": run, "outcome": "failed"}),
+        ("graph", {"job": "root/backup"}),
+        ("standing", {"job": "root/backup"}),
     ):
         assert served.ask_as(1234, verb, **arguments)["code"] == "unknown", verb
     assert served.ask_as(1234, "run", job="theirs")["run"]["by"] == 1234

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
+from crond.calendars.daysoff import day_off
 from crond.calendars.rules import days_of_rule
 from crond.core.zone import Zone
 from crond.model.crontab import Problem, parse_crontab
@@ -31,6 +33,9 @@ class FakeHost:
 
     def rules(self, rule: str, year: int, month: int) -> frozenset[int]:
         return days_of_rule(rule, year, month)
+
+    def days_off(self, source: str, day: date) -> str | None:
+        return day_off(source, day)
 
     def is_program(self, path: str) -> bool:
         return path in _PROGRAMS

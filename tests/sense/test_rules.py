@@ -356,3 +356,10 @@ def test_nights_of_an_entrys_own_zone() -> None:
     assert [code for code in codes(text) if code.startswith("dst")] == ["dst-moved", "dst-once"]
     assert "dst-skipped" in codes("CRON_TZ=Europe/London\n30 1 * * * true\n")
     assert [code for code in codes("#: timezone=UTC\n30 7 * * * true\n") if code.startswith("dst")] == []
+
+
+def test_each_source_of_days_off_is_asked_once() -> None:
+    """They may come from defaults; the first entry that has one is told of it."""
+    text = "#: defaults skip_on=/no/days,KR\n0 3 * * * true\n0 4 * * * true\n"
+    (found,) = (one for one in findings(text) if one.code == "days-off-unknown")
+    assert (found.line, found.message) == (2, "/no/days: No such file or directory")

@@ -156,9 +156,7 @@ class Crontab:
     # --- what a line says --------------------------------------------------------------------------------
 
     def _dense(self, count: int) -> list[str]:
-        return [
-            f"{self.random.choice(_MINUTES)} {self.random.choice(_HOURS)} * * *" for _ in range(count)
-        ]
+        return [f"{self.random.choice(_MINUTES)} {self.random.choice(_HOURS)} * * *" for _ in range(count)]
 
     def _time(self) -> str:
         """Most lines share their time with others."""
@@ -168,7 +166,9 @@ class Crontab:
         if chance < 0.8:
             return "@reboot"
         if chance < 0.85:
-            return self.random.choice(("@at 2026-03-08T03:05", "@at 2026-11-01T01:30", "@at 2026-07-01T12:00:20"))
+            return self.random.choice(
+                ("@at 2026-03-08T03:05", "@at 2026-11-01T01:30", "@at 2026-07-01T12:00:20")
+            )
         if chance < 0.9:
             return self.random.choice(_SPARSE_OTHERS if self.sparse else _DENSE_OTHERS)
         return self.random.choice(SPARSE) if self.sparse else self._dense(1)[0]
@@ -216,7 +216,9 @@ def _tries(crontab: Crontab, line: Line) -> None:
         if source.random() < 0.3:
             keys["retry_jitter"] = source.choice(_SHORT)
         if source.random() < 0.3:
-            keys["retry_on"] = source.choice(("exit", "timeout,signal", "exit,lost", "2", "exit,timeout,signal,lost"))
+            keys["retry_on"] = source.choice(
+                ("exit", "timeout,signal", "exit,lost", "2", "exit,timeout,signal,lost")
+            )
     if source.random() < 0.2:
         keys["success_codes"] = source.choice(("0", "0,2", "3"))
     if source.random() < 0.2:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any
 
 from crond.core.clockwork import Reading
@@ -61,6 +62,8 @@ class Seen:
     born: int
     born_at: float
     revived: bool = False
+    active: bool = False  #: counts against `max_instances`
+    slots: tuple[int, ...] = ()
     asked: set[int] = field(default_factory=set)  #: attempts whose start was asked for
 
 
@@ -85,7 +88,9 @@ class Judge:
         self.pools: dict[str, int] = {}
         self.runs: dict[str, Seen] = {}
         self.live: dict[str, float] = {}  #: attempts whose processes live: since when (monotonic)
-        self.ends: dict[str, tuple[Outcome | None, int]] = {}  #: of every run there ever was, its attempts too
+        self.ends: dict[
+            str, tuple[Outcome | None, int]
+        ] = {}  #: of every run there ever was, its attempts too
         self.moment = 0  #: counts changes of tables
         self._changed = 0  #: the moment of the last of them
         self._definitions: dict[str, list[tuple[int, Entry | None]]] = {}
@@ -99,6 +104,7 @@ class Judge:
         self._paused: dict[str, tuple[float, float]] = {}
         self._stops: set[str] = set()
         self._jumped = float("-inf")  #: monotonic: since then no clock was set and nothing slept
+        self._unsteady = float("-inf")  #: monotonic: until then cron's rules for jumps may repeat a minute
         self._back_to: list[tuple[int, float]] = []  #: where the clock was set back to, and after which due
         self._changes = 0
 
@@ -113,6 +119,8 @@ class Judge:
         less than every minute.
         """
         self._jumped = self.now.mono
+        if missed:
+            self._unsteady = self.now.mono + _JUMPY
         if back_to is not None:
             self._back_to.append((self._due_count, back_to))
         for window in self._windows.values():
@@ -196,6 +204,10 @@ class Judge:
         """True if an instant that was due as number `before` may be due once more."""
         if self.zone not in reference.FIXED:
             return True  # a minute in a gap of daylight saving has the moment of the change
+        if self.now.mono < self._unsteady:
+            return (
+                True  # cron serves what follows elapsed time at once, and may do so again while it catches up
+            )
         return any(count >= before and wall < instant + 61 for count, wall in self._back_to)
 
     def _may_be_due(self, name: str, instant: float) -> None:
@@ -234,7 +246,9 @@ class Judge:
             return
         offset = reference.offset_of(entry, self.zone)
         limits = (entry.policy.starts_at, entry.policy.expires_at)
-        if any(limit is not None and (offset is None or abs(_utc(limit) - upto) < 400 * _DAY) for limit in limits):
+        if any(
+            limit is not None and (offset is None or abs(_utc(limit) - upto) < 400 * _DAY) for limit in limits
+        ):
             return
         for instant in self._expected(name, entry, after, upto):
             self.figures["instants compared"] += 1
@@ -269,16 +283,16 @@ class Judge:
             seen.revived, seen.born, seen.born_at = True, self.moment, self.now.mono
             self.figures["runs again"] += 1
         self._pending.pop((run.job, run.instant, run.ordinal, run.trigger), None)
-        old, seen.run = seen.run, run
-        if _is_active(run) and not _is_active(old):
+        if _is_active(run) and not seen.active:
             self._check_overlap(seen)
-        if run.slots and run.slots != old.slots:
-            self._check_slots(seen)
-        if run.state is State.FINISHED and old.state is not State.FINISHED:
-            self._finished(seen, old)
+        if run.slots and run.slots != seen.slots:
+            self._check_slots(seen, run)
+        seen.run, seen.active, seen.slots = run, _is_active(run), run.slots
+        if run.state is State.FINISHED and before is not State.FINISHED:
+            self._finished(seen, before)
         self.ends[run.id] = (run.outcome, len(run.attempts))
 
-    def _finished(self, seen: Seen, old: Run) -> None:
+    def _finished(self, seen: Seen, before: State) -> None:
         run = seen.run
         self.figures[f"ended {run.outcome}"] += 1
         if run.outcome is None or run.ended_at is None:
@@ -292,13 +306,14 @@ class Judge:
         if alive:
             raise Broken(f"{run.id} of {run.job} is finished while {alive} run")
         if run.want is Want.RUN:
-            self._check_end(seen, old)
+            self._check_end(seen, before)
 
-    def _check_end(self, seen: Seen, old: Run) -> None:
-        """The outcome of a run that nobody touched follows from its last attempt, its parents and its keys."""
+    def _check_end(self, seen: Seen, before: State) -> None:
+        """The outcome of a run that nobody touched follows from its last attempt, parents and keys."""
         run, policies = seen.run, self._policies(seen)
         if run.outcome is Outcome.UPSTREAM_FAILED and run.parents and policies:
-            if not any(self._rule(seen, policy) == "upstream_failed" for policy in policies):
+            said = [self._rule(seen, policy) for policy in policies]
+            if "upstream_failed" not in said:
                 raise Broken(f"{run.id} of {run.job}: its parents do not make it fail: {run.parents}")
         last = run.attempts[-1] if run.attempts else None
         if last is None or last.number <= 0 or not policies or len(policies) > 1:
@@ -312,13 +327,13 @@ class Judge:
         if kind is not None and last.number - run.spent <= policy.retries and _is_retried(kind, last, policy):
             raise Broken(
                 f"{run.id} of {run.job} failed for good at attempt {last.number} of {policy.retries + 1}"
-                f" (after {old.state})"
+                f" (after {before})"
             )
 
     def _check_overlap(self, seen: Seen) -> None:
         """No more runs of a job at once than it may have."""
         job = seen.run.job
-        others = [one for one in self._of_job[job].values() if one is not seen and _is_active(one.run)]
+        others = [one for one in self._of_job[job].values() if one is not seen and one.active]
         if not others:
             return
         entries = self._entries(min((seen, *others), key=lambda one: one.born))
@@ -331,9 +346,8 @@ class Judge:
                 f" {[(one.run.id, str(one.run.state)) for one in others]}"
             )
 
-    def _check_slots(self, seen: Seen) -> None:
+    def _check_slots(self, seen: Seen, run: Run) -> None:
         """No slot of a pool is used twice, and none that the pool does not have."""
-        run = seen.run
         if len(set(run.slots)) != len(run.slots):
             raise Broken(f"{run.id} of {run.job} has a slot twice: {run.slots}")
         oldest = seen.born
@@ -388,7 +402,9 @@ class Judge:
         run = seen.run
         if run.trigger in (Trigger.SCHEDULE, Trigger.REBOOT) and not seen.revived:
             if all(len(run.parents) != len(policy.depends_on) for policy in policies):
-                raise Broken(f"{run.id} of {run.job} starts with parents {run.parents}, and depends on others")
+                raise Broken(
+                    f"{run.id} of {run.job} starts with parents {run.parents}, and depends on others"
+                )
             if seen.born >= self._changed and self._is_held(run.job):
                 raise Broken(f"{run.id} of {run.job} starts, and its job is held")
         if not run.parents:
@@ -432,7 +448,9 @@ class Judge:
         run, number = seen.run, attempt.number - seen.run.spent
         most = max(policy.retries for policy in policies) + 1
         if number > most:
-            raise Broken(f"{run.id} of {run.job}: attempt {attempt.number} ({run.spent} spent), of at most {most}")
+            raise Broken(
+                f"{run.id} of {run.job}: attempt {attempt.number} ({run.spent} spent), of at most {most}"
+            )
         last = next((one for one in run.attempts if one.number == attempt.number - 1), None)
         if number <= 1 or last is None or len(policies) > 1:
             return
@@ -451,7 +469,9 @@ class Judge:
         run = seen.run
         if run.trigger is not Trigger.SCHEDULE or seen.revived:
             return
-        exits = {(one.number > 0) - (one.number < 0): one.exit_code for one in run.attempts if one.number <= 0}
+        exits = {
+            (one.number > 0) - (one.number < 0): one.exit_code for one in run.attempts if one.number <= 0
+        }
         if all(policy.condition for policy in policies) and exits.get(0) != 0:
             raise Broken(f"{run.id} of {run.job} starts, and its condition ended with {exits.get(0)}")
         if all(policy.wait_for for policy in policies) and exits.get(-1) != 0:
@@ -622,7 +642,7 @@ def _shape(entry: Entry | None) -> Any:
 
 
 def _utc(moment: Any) -> float:
-    return float(moment.replace(tzinfo=reference.UTC).timestamp())
+    return float(moment.replace(tzinfo=UTC).timestamp())
 
 
 def _is_active(run: Run) -> bool:

@@ -160,7 +160,10 @@ class FakeLauncher:
             self.ever_started.add(key)
             self.known.add(key)
             self.figures[f"starts of a {wish.part}"] += 1
-            seconds, status = self.random.choice(_SECONDS[wish.part]), self.random.choice(_STATUSES[wish.part])
+            seconds, status = (
+                self.random.choice(_SECONDS[wish.part]),
+                self.random.choice(_STATUSES[wish.part]),
+            )
             process = Process(key, now.mono + seconds, status, now.mono)
             if wish.part == "command" and self.random.random() < 0.3:
                 process.data = (("BETTER", self.random.choice(_VALUES)), ("N", wish.run))

@@ -1,18 +1,108 @@
-"""Worlds of faults: nothing runs twice, nothing planned is lost, memory is its journal."""
+"""Worlds of faults: nothing runs twice, nothing planned is lost, every wait ends, memory is its journal.
+
+What fails prints the command that makes the same world again, and what came before it broke.
+"""
 
 from __future__ import annotations
 
-import pytest
+import random
 
-from tests.simulation.world import World
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crond.model.crontab import parse_crontab
+from tests.simulation.__main__ import live, replay
+from tests.simulation.crontabs import Crontab
+from tests.simulation.mutants import Mutant, present
+from tests.simulation.world import DENSE, LONG, Kind, World, seeded
+
+_DAY = 86400.0
+_CHANGING = ("America/New_York", "Australia/Lord_Howe")
+#: Small enough to be told when it fails.
+_SMALL = Kind(sparse=False, annotated=DENSE.annotated, pause=1000, sizes=(1, 4))
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_engine_keeps_its_promises(seed: int) -> None:
-    """A day of faults for each seed. `python -m tests.simulation --seed N` replays one, and for longer."""
-    world = World(seed)
-    for _ in range(2):
-        world.live(12 * 3600)
-        world._check_memory()
-    world.rest()
-    assert world.planned
+    """A day of faults, with something due every few minutes."""
+    _lives(seed, 1 / 365, dense=True)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_ten_years(seed: int) -> None:
+    """A year of faults for each of ten crontabs of fifty jobs."""
+    world = _lives(seed, 1.0, dense=False)
+    assert world.figures["runs"] > 500
+    assert _named(world) <= world.faults.keys()
+    assert world.faults["change of daylight saving"] >= (2 if world.zone in _CHANGING else 0)
+
+
+def _named(world: World) -> set[str]:
+    """All faults that there are: one that no world ever had is not tested against."""
+    named = {fault.__name__.strip("_").replace("_", " ") for fault in world._weighted()}
+    return named | {"acknowledgement late", "died unwritten", "died torn", "died unsent", "died half sent"}
+
+
+@settings(
+    max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+)
+@given(st.randoms(use_true_random=False))
+def test_small_worlds(source: random.Random) -> None:
+    """The same world with its chances drawn by Hypothesis, which makes what fails small."""
+    with World(source, _SMALL) as world:
+        world.live(_DAY / 6)
+        world.rest()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 50), st.booleans())
+def test_crontabs_by_chance_are_crontabs(source: random.Random, size: int, sparse: bool) -> None:
+    """What is drawn is read without an error until somebody breaks it."""
+    crontab = Crontab(source, annotated=True, sparse=sparse)
+    crontab.grow(size)
+    table = parse_crontab(crontab.text(), extensions=True)
+    assert len(table.entries) == size
+    assert not table.errors
+
+
+def test_a_world_is_its_seed() -> None:
+    """The same seed makes the same world, or nobody could look at what failed."""
+    told = [_lives(3, 1 / 365, dense=True) for _ in range(2)]
+    assert told[0].figures == told[1].figures
+    assert told[0].faults == told[1].faults
+    assert told[0].now == told[1].now
+
+
+@pytest.mark.parametrize("mutant", present(), ids=lambda mutant: mutant.title)
+def test_bugs_on_purpose_are_found(mutant: Mutant) -> None:
+    """A bug that is put into the engine is found within a minute."""
+    assert mutant.found(60.0)
+
+
+def test_figures_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a long run says at its end."""
+    assert live(1, 1, 0.01, dense=True) == 0
+    told = capsys.readouterr().out
+    assert "0.01 years" in told
+    assert "0 violations" in told
+
+
+def test_a_failure_says_how_to_see_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its seed, as a command, and what came before."""
+    bug = next(mutant for mutant in present() if mutant.title == "an instant lost")
+    with bug.living():
+        assert live(0, 1, 0.01, dense=True) == 1
+    told = capsys.readouterr().out
+    assert "python -m tests.simulation --seed 0 --years 0.01 --dense" in told
+    assert "the newest last" in told
+
+
+def _lives(seed: int, years: float, *, dense: bool) -> World:
+    with seeded(seed, DENSE if dense else LONG) as world:
+        try:
+            world.live(years * 365 * _DAY)
+            world.rest()
+        except AssertionError as error:
+            pytest.fail(f"{error}\nagain: {replay(seed, years, dense=dense)}")
+    return world

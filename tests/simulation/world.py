@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Self
 
 from crond.calendars.rules import days_of_rule
 from crond.core.clockwork import Reading
@@ -41,7 +41,6 @@ from crond.model.messages import (
     TableGone,
     TableRefused,
     TablesComplete,
-    attempt_key,
 )
 from crond.model.run import Outcome, State
 from crond.zones import zone_named
@@ -80,12 +79,12 @@ class Kind:
     on_disk: float = 0.0  #: how likely it is that records go to files and a database
 
 
-LONG = Kind(sparse=True, annotated=ANNOTATED, pause=2 * 43200, sizes=(50, 50), on_disk=0.1)
+LONG = Kind(sparse=True, annotated=ANNOTATED, pause=2 * 43200, sizes=(50, 50))
 DENSE = Kind(sparse=False, annotated=ANNOTATED, pause=4000, sizes=(1, 12), on_disk=0.2)
 
 
 class World:
-    """Everything that one seed makes happen."""
+    """Everything that one seed makes happen; a context manager, as it may have files."""
 
     def __init__(self, source: random.Random, kind: Kind = DENSE) -> None:
         self.random = source
@@ -139,7 +138,13 @@ class World:
         self._guarded(self.judge.rests)
         if self.engine.memory.queue:
             raise Broken(f"still waiting: {list(self.engine.memory.queue)}")
-        self.keeper.close(self.judge.ends)
+        self.keeper.compare(self.judge.ends)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.keeper.close()
 
     @property
     def figures(self) -> Counter[str]:
@@ -154,7 +159,9 @@ class World:
             except Died:
                 self._revive()
         except (AssertionError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
-            told = "\n".join(f"  {_local(wall, self.zone)}  {kind} {what}" for wall, kind, what in self.trail)
+            told = "\n".join(
+                f"  {_local(wall, self.zone)}  {kind} {_said(what)}" for wall, kind, what in self.trail
+            )
             text = f"{type(error).__name__}: {error}"
             raise Broken(f"{text}\nthe last {len(self.trail)} events, the newest last:\n{told}") from error
 
@@ -301,7 +308,8 @@ class World:
 
     def _load(self) -> None:
         if _LOADS:
-            self.now = replace(self.now, **{"load": self.random.choice((0.0, 1.0, 9.0))})
+            load: dict[str, Any] = {"load": self.random.choice((0.0, 1.0, 9.0))}
+            self.now = replace(self.now, **load)
 
     def _any_run(self, state: State | None = None) -> str | None:
         """One that is remembered; what is not at an end is rare, and so preferred."""
@@ -485,9 +493,21 @@ def seeded(seed: int, kind: Kind = DENSE) -> World:
     return World(random.Random(seed), kind)
 
 
+def _said(what: Any) -> str:
+    """What is not as it always is, in one line."""
+    if isinstance(what, list):
+        return " ".join([str(what[0]), *map(_said, what[1:])])
+    if isinstance(what, tuple) and what and is_dataclass(what[0]):
+        return f"({', '.join(map(_said, what))})"
+    if not is_dataclass(what) or isinstance(what, type):
+        return str(what)
+    if isinstance(what, TableParsed):
+        return f"TableParsed version {what.version}"
+    values = ((one.name, getattr(what, one.name), one.default) for one in fields(what))
+    told = (f"{name}={_said(value)}" for name, value, usual in values if value != usual)
+    return f"{type(what).__name__}({', '.join(told)})"
+
+
 def _local(wall: float, zone: str) -> str:
     local = datetime.fromtimestamp(wall + zone_named(zone).offset_at(wall), UTC)
     return f"{local:%Y-%m-%d %H:%M:%S}"
-
-
-__all__ = ["ANNOTATED", "DENSE", "LONG", "Kind", "World", "attempt_key", "seeded"]

@@ -22,8 +22,8 @@ from crond.cli.host import first_blocked
 
 #: What the client, the rules of days and the recorder import. A name that is not there is not needed.
 _IMPORTED = (
-    "crond", "click", "croniter", "dateutil", "six", "pytz", "typing_extensions", "sqlalchemy",
-    "alembic", "mako", "markupsafe", "greenlet",
+    "crond", "click", "croniter", "dateparser", "regex", "tzlocal", "dateutil", "six", "pytz",
+    "typing_extensions", "sqlalchemy", "alembic", "mako", "markupsafe", "greenlet",
 )  # fmt: skip
 _NOBODY = 65534
 
