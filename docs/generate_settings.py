@@ -46,7 +46,8 @@ TAIL = """\
 
 What the host says of every entry of every crontab, also of those without any annotation. Its keys are
 those that may stand in [`#: defaults`](annotations.md), and whatever a crontab says itself counts more.
-A value is written as in an annotation, as a string; numbers, `true` and `false`, lists and dates are taken where they mean the same.
+A value is written as in an annotation, as a string;
+numbers, `true` and `false`, lists and dates are taken where they mean the same.
 
 ```toml
 [defaults]

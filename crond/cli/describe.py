@@ -12,7 +12,7 @@ import signal
 from collections.abc import Sequence
 from datetime import datetime
 
-from crond.cli.answers import PauseSeen, RunSeen
+from crond.cli.answers import NextSeen, PauseSeen, RunSeen
 from crond.cli.failure import Status
 from crond.cli.format import Cell, duration
 from crond.cli.times import shown
@@ -90,6 +90,13 @@ def listed(jobs: Sequence[str], *, of: str, most: int = 3) -> str:
     more = len(names) - most
     # "and 1 more" takes as much room as the name.
     return ", ".join(names) if more < 2 else ", ".join(names[:most]) + f" and {more} more"
+
+
+def until_start(due: NextSeen) -> str:
+    """Return what will lie between a due and its start: `after weather, sales; 3 min later (jitter)`."""
+    words = [f"after {listed(due.after, of=due.job)}"] if due.after else []
+    words += [f"{duration(due.jitter)} later (jitter)"] if due.jitter else []
+    return "; ".join(words)
 
 
 def account(uid: int | None) -> str:

@@ -49,7 +49,6 @@ from crond.model.messages import (
     Hello,
     Mail,
     NotStarted,
-    Retire,
     Started,
     Stop,
     Survived,
@@ -303,7 +302,7 @@ class Engine:
             self._ledger.remember(["interval", "outage", _served(position), self.began, _DOWN])
             self._ledger.remember(["outage", _served(position), self.began])
         # Only now: a table that is read again later must start nothing.
-        self._settle(reading.wall, self._last_served)
+        self._settle(reading.wall, starting=True)
         if self._new_life:
             self._lose(reading)
             self._leave_out_what_waited(reading)
@@ -376,13 +375,13 @@ class Engine:
         self.roster.refuse(event)
         self._settle(reading.wall)
 
-    def _settle(self, wall: float, last_served: Callable[[Job], float | None] = lambda _job: None) -> None:
+    def _settle(self, wall: float, *, starting: bool = False) -> None:
         if not self._complete:
             return  # at start, once for all tables
         self.roster.settle()
         self._planning.note_new(wall)
         index = Index(self.jobs.values(), delay_factor=self._delay_factor)
-        passed = self._walk.use(index, wall, last_served=last_served)
+        passed = self._walk.use(index, wall, last_served=self._last_served if starting else _never_served)
         for due in passed:
             self._passed_by(due, wall)
         self._runs.resume()
@@ -392,8 +391,7 @@ class Engine:
         held = self.memory.answered.get(due.job.id)
         if held is not None and held.instant >= due.instant:
             # Its line may still be there: whoever was to remove it died, or could not.
-            if not self.memory.queue.holds(due.job.id) and self._has_ended(due.job):
-                self._ledger.send(Retire(due.job.version, due.job.index))
+            self._runs.retire(due.job)
             return
         if not any(one.began < due.instant <= one.ended for one in self.memory.outages):
             self._ledger.notice(f"{due.job.id}: {due.job.entry.schedule} has passed; not run")
@@ -403,9 +401,6 @@ class Engine:
             run = Run(id=identity, job=due.job.id, instant=due.instant, ordinal=0, trigger=Trigger.SCHEDULE)
             self._runs.finish(run, Outcome.SKIPPED, f"missed: {_DOWN}", wall)
         # What catches up is made up with everything else.
-
-    def _has_ended(self, job: Job) -> bool:
-        return all(run.state is State.FINISHED for run in self.memory.runs_of(job.id))
 
     def _last_served(self, job: Job) -> float | None:
         """The instant that `job` last answered in this life of the launcher, if any."""
@@ -463,6 +458,10 @@ class Engine:
             self._runs.forget(run)
         for job in keeping.abandoned_jobs(self.memory, self.jobs, wall):
             self._ledger.remember(["forget-job", job])
+
+
+def _never_served(_job: Job) -> float | None:
+    return None
 
 
 def _served(position: Position) -> float:

@@ -139,8 +139,8 @@ class Planning:
 
     def _missed(self, job: Job, since: float, upto: float) -> list[float]:
         policy = job.entry.policy
-        if policy.catchup == "none" or isinstance(job.entry.schedule, Reboot):
-            return []
+        if policy.catchup == "none" or isinstance(job.entry.schedule, (Reboot, After)):
+            return []  # whom an @after job follows brings it with its own
         low = max(since, upto - policy.catchup_window, self.ledger.memory.seen.get(job.id, upto))
         answered = self.ledger.memory.answered.get(job.id)
         if answered is not None:

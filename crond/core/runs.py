@@ -106,6 +106,8 @@ class Runs:
             run, job, self.scene, wall=reading.wall, load=reading.load, spread_over=self.spread_over
         )
         match step:
+            case Begin() if job is not None:
+                self._begin(run, job, step)
             case End():
                 if step.parents is not None:
                     run = run.but(parents=step.parents)
@@ -123,8 +125,6 @@ class Runs:
                 run = held.but(attempts=held.with_attempt(attempt))
                 self.ledger.change(run)
                 self._send_start(run, job)
-            case Begin() if job is not None:
-                self._begin(run, job, step)
 
     def _hold(self, run: Run, step: Hold, job: Job | None) -> None:
         held = self._held(run, step)
@@ -164,11 +164,18 @@ class Runs:
         self._send_start(run, job)
 
     def _send_start(self, run: Run, job: Job) -> None:
-        number = run.attempt.number
-        given = variables(
-            run, job, number, memory=self.ledger.memory, zone=self.zone, zone_named=self.zone_named
-        )
-        wish = Start(job.version, job.index, run.attempt.part, job.name, run.id, number, given)
+        attempt, entry = run.attempt, job.entry
+        given = run.environment
+        if entry.annotations or entry.policy is not PLAIN:  # a plain entry's environment is cron's
+            given = variables(
+                run,
+                job,
+                attempt.number,
+                memory=self.ledger.memory,
+                zone=self.zone,
+                zone_named=self.zone_named,
+            )
+        wish = Start(job.version, job.index, attempt.part, job.name, run.id, attempt.number, given)
         self.ledger.send(wish)
 
     # --- starts that must be asked for again ---------------------------------------------------------
@@ -326,8 +333,15 @@ class Runs:
         if was_in:
             self._next_in(was_in)
         if run.is_scheduled and job is not None and isinstance(job.entry.schedule, At):
-            self.ledger.send(Retire(job.version, job.index))
+            self.retire(job)
         self._prune(run.job)
+
+    def retire(self, job: Job) -> None:
+        """Have the line of an `@at` job removed whose only due has had its answer."""
+        if not self.ledger.memory.queue.holds(job.id) and all(
+            run.state is State.FINISHED for run in self.ledger.memory.runs_of(job.id)
+        ):
+            self.ledger.send(Retire(job.version, job.index))
 
     def tell_children(self, run: Run) -> None:
         """Let the runs that `run` answers for know how it stands."""

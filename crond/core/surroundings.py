@@ -1,25 +1,27 @@
 """What an annotated job is told of its run, as variables; and what its parents left for it.
 
-A plain entry is told nothing: its environment is cron's. Pure; called when a start is asked for.
+Not asked for a plain entry: its environment is cron's. Pure; called when a start is asked for.
 """
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 
 from crond.core.memory import Memory
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.job import Job
-from crond.model.messages import Pairs
-from crond.model.policy import PLAIN
+from crond.model.messages import Pairs, is_environment_name
 from crond.model.run import Run
+
+#: Most bytes and most variables of what all parents of a run left for it: a wish has to fit into a frame, and
+#: one that does not would end the wire, for everybody.
+LEFT_LIMIT, LEFT_MOST = 128 * 1024, 2048
 
 
 def variables(run: Run, job: Job, number: int, *, memory: Memory, zone: Zone, zone_named: ZoneNamed) -> Pairs:
     """Return the variables for attempt `number` of `run`, beside those of its crontab."""
     entry = job.entry
-    if not entry.annotations and entry.policy is PLAIN:
-        return run.environment
     name = entry.policy.timezone or entry.timezone
     here = zone if name is None else zone_named(name)
     given = [
@@ -38,14 +40,20 @@ def variables(run: Run, job: Job, number: int, *, memory: Memory, zone: Zone, zo
 
 
 def _left_by_parents(run: Run, memory: Memory) -> list[tuple[str, str]]:
-    found = []
+    found: list[tuple[str, str]] = []
+    room, most = LEFT_LIMIT, LEFT_MOST
     for parent in run.parents:
         held = memory.runs.get(parent.run)
         if held is None or not held.starts:
             continue
         prefix = "OUT_" + variable_of(parent.job.partition("/")[2])
         latest = max((one for one in held.attempts if one.number > 0), key=lambda one: one.number)
-        found += [(f"{prefix}_{key}", value) for key, value in latest.data]
+        for key, value in latest.data:
+            # As the wire writes it: a character may take twelve bytes.
+            size = len(prefix) + len(key) + len(json.dumps(value)) + 8
+            if size <= room and len(found) < most and is_environment_name(f"{prefix}_{key}"):
+                room -= size
+                found.append((f"{prefix}_{key}", value))
     return found
 
 

@@ -17,8 +17,8 @@ from crond.model.messages import DATA_LIMIT, DATA_MOST, Pairs
 
 VARIABLE = "CRONTABX_OUTPUT"
 _MAKE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-#: One name is 128 characters on the wire, where OUT_ and the parent's name come before it.
-_LINE = re.compile(rb"([A-Za-z_]\w{0,127})=(.*)", re.ASCII | re.DOTALL)
+#: A child is given it as OUT_PARENT_KEY, of at most 128 letters, and a name has 64.
+_LINE = re.compile(rb"([A-Za-z_]\w{0,58})=(.*)", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,8 @@ class Views:
             "expires_at": iso(end) if end < _LAST else None,
             "day_off": "" if instant is None else self._engine.day_off(job, instant),
             "paused": self.pause_of(job),
+            "after": [link.parent for link in self._engine.roster.graph.parents.get(job.id, ())],
+            "jitter": self._engine.jitter_of(job),
             "queued": len(due),
             "runs": [self.detail(run) for run in runs[:_SHOWN]],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from crond.calendars.rules import days_of_rule
@@ -12,7 +13,7 @@ from crond.core.memory import Memory
 from crond.model.actions import Action, Notice, Record, Remember, Send
 from crond.model.crontab import parse_crontab
 from crond.model.events import Event, TableParsed, Woke
-from crond.model.messages import PROTOCOL, Exited, Hello, Start, Started, TablesComplete, attempt_key
+from crond.model.messages import PROTOCOL, Exited, Hello, Pairs, Start, Started, TablesComplete, attempt_key
 from crond.model.run import Run
 from crond.scheduler.journal import _lines as as_lines
 from crond.zones import zone_named
@@ -66,9 +67,9 @@ class Driver:
                 self.notices.append(action.text)
         return actions
 
-    def begin(self, text: str, *, reboot: bool = True) -> None:
+    def begin(self, text: str, *, reboot: bool = True, pools: Pairs = ()) -> None:
         """Say hello, with one table."""
-        self.step(Hello(PROTOCOL, self.life, self.boot, reboot, 0, "cronie", self.began))
+        self.step(Hello(PROTOCOL, self.life, self.boot, reboot, 0, "cronie", self.began, (), pools))
         self.edit(text)
         self.step(TablesComplete())
 
@@ -79,8 +80,19 @@ class Driver:
         table = parse_crontab(text, extensions=True)
         self.step(TableParsed(self.version, "tab", "me", 7, table))
 
-    def restart(self, *, life: str | None = None, boot: str | None = None, text: str | None = None) -> None:
-        """The scheduler dies and comes back with what the journal holds; with another `life`, so does all."""
+    def restart(
+        self,
+        *,
+        life: str | None = None,
+        boot: str | None = None,
+        text: str | None = None,
+        torn: int | None = None,
+    ) -> None:
+        """The scheduler dies and comes back with what the journal holds; with another `life`, so does all.
+        `torn`: of the records only so many came to the disk.
+        """
+        if torn is not None:
+            self.records = self.records[:torn]
         self.engine = self._engine(rebuilt(self.records))
         if life is not None:
             self.life, self.began = life, self.now.wall
@@ -89,11 +101,16 @@ class Driver:
 
     def pass_by(self, seconds: float) -> None:
         """Time goes by and nobody wakes the engine."""
-        self.now = Reading(self.now.wall + seconds, self.now.mono + seconds, self.now.boot + seconds)
+        self.now = replace(
+            self.now,
+            wall=self.now.wall + seconds,
+            mono=self.now.mono + seconds,
+            boot=self.now.boot + seconds,
+        )
 
     def set_clock(self, seconds: float) -> None:
         """The wall clock is moved."""
-        self.now = Reading(self.now.wall + seconds, self.now.mono, self.now.boot)
+        self.now = replace(self.now, wall=self.now.wall + seconds)
 
     def wake(self) -> list[Action]:
         return self.step(Woke())
@@ -126,6 +143,44 @@ class Driver:
 
     def exited(self, key: str, status: int = 0) -> None:
         self.step(Exited(self.number(), key, self.now.wall, status, 0.1, 0.2, 300, 4))
+
+    def end(self, start: Start, status: int = 0, seconds: float = 0.0) -> None:
+        """The process of `start` runs for `seconds` and ends; meanwhile nothing else happens."""
+        key = self.started(start)
+        self.pass_by(seconds)
+        self.exited(key, status)
+
+    def play(self, seconds: float, **statuses: int) -> list[str]:
+        """Let time pass while all that is started ends at once: jobs with the `statuses` of their names, else
+        well. Return what was started, by name, with the part where it is not the command.
+        """
+        end = self.now.mono + seconds
+        done: list[str] = []
+        while True:
+            for start in self.starts():
+                done.append(start.job if start.part == "command" else f"{start.job}:{start.part}")
+                self.end(start, statuses.get(start.job if start.part == "command" else start.part, 0))
+            wait = self.engine.deadline(self.now)
+            if any(isinstance(wish, Start) for wish in self.wishes):
+                continue
+            if self.now.mono + wait > end:
+                self.pass_by(end - self.now.mono)
+                return done
+            self.pass_by(wait)
+            self.wake()
+
+    def runs(self, name: str) -> list[Run]:
+        """The runs of the job `name`, in the order of their instants."""
+        return sorted(
+            self.engine.memory.runs_of(f"me/{name}"), key=lambda run: (run.instant, run.ordinal, run.trigger)
+        )
+
+    def last(self, name: str) -> Run:
+        return self.runs(name)[-1]
+
+    def asked(self, kind: type[Any]) -> list[Any]:
+        """The wishes of one kind since the beginning, or since the last call of `starts` for those."""
+        return [wish for wish in self.wishes if isinstance(wish, kind)]
 
     def run(self, start: Start) -> Run:
         return self.engine.memory.runs[start.run]

@@ -184,9 +184,11 @@ class Story(Driver):
         self.survivors = []
         self.restart(life=f"life at {self.now.wall}", boot=f"boot at {self.now.wall}")
 
-    def begin(self, text: str, *, reboot: bool = True) -> None:
+    def begin(self, text: str, *, reboot: bool = True, pools: Pairs = ()) -> None:
         """Say hello, with one table and the processes that survived."""
-        self.step(Hello(PROTOCOL, self.life, self.boot, reboot, 0, "cronie", self.began))
+        self.step(
+            Hello(PROTOCOL, self.life, self.boot, reboot, 0, "cronie", self.began, defaults=(), pools=pools)
+        )
         self.edit(text)
         for key in self.survivors:
             if self.processes[key]:

@@ -180,6 +180,16 @@ def test_the_scheduler_gives_our_names_and_params_alone(begin: Callable[..., Job
     jobs.daemon.wait_for(jobs.daemon.errors, "job0: not given, since params= does not name it: DB")
 
 
+def test_a_value_that_cannot_be_given_leaves_nothing_behind(begin: Callable[..., Jobs]) -> None:
+    """Half a character, which no environment holds: there is no output of an attempt that never was."""
+    jobs = begin("#: name=j", "* * * * * echo on")
+    result = jobs.run(run="r", environment=(("CRONTABX_A", "\ud800"),))
+    assert refusal(result)[0] == "resources"
+    assert jobs.says() == ["on"]
+    assert "r.1" not in jobs.outputs()
+    assert os.listdir(Path(jobs.config.state) / "data") == []
+
+
 def test_what_a_job_leaves_comes_with_its_end(begin: Callable[..., Jobs]) -> None:
     """A named job has a file for it, which is gone afterwards; others have none."""
     jobs = begin(
@@ -239,6 +249,19 @@ def test_memory_is_bounded(begin: Callable[..., Jobs]) -> None:
     key = jobs.start(0)
     assert code(jobs.end(key)) != 0
     assert jobs.says(1) == [str(600 << 20)]
+
+
+def test_a_quota_that_nobody_can_hold_is_said_once(folder: Path, daemon: Begin) -> None:
+    """Without a cgroup the jobs run, and the log does not fill."""
+    begin = as_user("nobody", daemon, folder)
+    (folder / "crontab").write_text("HOME=/\n#: cpu_quota=50%\n* * * * * true\n")
+    running = begin(files_config(folder, folder / "crontab"))
+    runner = Runner(running.wire())
+    for _ in range(2):
+        assert code(runner.run(runner.table(folder / "crontab"))) == 0
+    running.wait_for(running.errors, "job0: cpu_quota has no effect on this host")
+    running.end()
+    assert sum("cpu_quota" in line for line in running.errors) == 1
 
 
 def test_a_folder_that_is_not_there(begin: Callable[..., Jobs], folder: Path) -> None:
