@@ -204,6 +204,9 @@ class Judge:
             self._paused[job] = (since, float("inf") if until is None else until)
         else:
             self._paused.pop(job, None)
+            if job in self._windows:
+                window = self._windows[job]
+                window.checked = max(window.checked, self.now.wall + 60)
 
     def _may_repeat(self, instant: float, before: int) -> bool:
         """True if an instant that was due as number `before` may be due once more."""
