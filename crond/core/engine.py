@@ -111,7 +111,9 @@ class Engine:
         self._looking: Preview | None = None  #: of this step
         self.roster = Roster()
         self._ledger = Ledger(memory)
-        scene = Scene(memory, self.roster, self._ledger.waits, self.day_off, host)
+        scene = Scene(
+            memory, self.roster, self._ledger.waits, self.day_off, host, lambda: self._walk.is_making_up
+        )
         self._runs = Runs(self._ledger, scene, zone, zone_named, self._due_after)
         self._planning = Planning(self._ledger, self.roster, zone, zone_named, self._due_after)
         self._requests = Requests(self._ledger, self._runs)

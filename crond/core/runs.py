@@ -20,7 +20,7 @@ from crond.core.zone import Zone, ZoneNamed
 from crond.model.job import Job
 from crond.model.messages import Forget, Mail, Retire, Start, Stop, attempt_key
 from crond.model.policy import PLAIN, Policy
-from crond.model.run import Attempt, Outcome, Parent, Run, State, Wait, Want, run_id
+from crond.model.run import Attempt, Outcome, Parent, Run, State, Trigger, Wait, Want, run_id
 from crond.model.schedule import At
 from crond.model.wording import span
 
@@ -80,7 +80,7 @@ class Runs:
         """Make a run of a due, and move it as far as it comes now."""
         identity = run_id(due.job, due.instant, due.ordinal, due.trigger)
         run = Run(id=identity, job=due.job, instant=due.instant, ordinal=due.ordinal, trigger=due.trigger)
-        self.advance(self.bound(run), reading)
+        self.advance(run if run.trigger is Trigger.CATCHUP else self.bound(run), reading)
 
     def bound(self, run: Run) -> Run:
         """Return `run` with the runs of its parents that answer for it."""
@@ -102,6 +102,9 @@ class Runs:
 
     def advance(self, run: Run, reading: Reading) -> None:
         """Move `run`, which is DUE or WAITING, as far as it comes now."""
+        if run.trigger is Trigger.CATCHUP and run.by is None and run.waits in (None, Wait.JITTER):
+            # Not before cron's walk has made up what it does: a parent's due may come only then.
+            run = self.bound(run)
         job = self.scene.roster.jobs.get(run.job)
         step = gates.next_step(
             run, job, self.scene, wall=reading.wall, load=reading.load, spread_over=self.spread_over
@@ -336,8 +339,8 @@ class Runs:
         if run.is_scheduled and job is not None and isinstance(job.entry.schedule, At):
             self.retire(job)
         self._prune(run.job)
-        for job in dict.fromkeys(parent.job for parent in run.parents):
-            self._prune(job)  # what answered for it is needed no longer
+        for parent in dict.fromkeys(one.job for one in run.parents):
+            self._prune(parent)  # what answered for it is needed no longer
 
     def retire(self, job: Job) -> None:
         """Have the line of an `@at` job removed whose only due has had its answer."""
