@@ -77,9 +77,7 @@ class Views:
             "planned_upto": None if served is None else iso(served),
             "running": [shown(run) for run in runs if run.state is not State.FINISHED],
             "next": self._soonest(_SHOWN),
-            "paused": [
-                {"job": job.id, **pause} for job in self.jobs() if (pause := self.pause_of(job)) is not None
-            ],
+            "paused": self._pauses(self.jobs()),
             "held": [
                 {"job": job.id, "reason": self._engine.roster.held[job.id]}
                 for job in self.jobs()
@@ -97,7 +95,10 @@ class Views:
         waiting = [
             run for run in self.runs() if run.state is State.WAITING and (not jobs or run.job in named)
         ]
-        body: dict[str, Any] = {"waiting": [shown(run) for run in waiting[:count]]}
+        body: dict[str, Any] = {
+            "waiting": [shown(run) for run in waiting[:count]],
+            "paused": self._pauses(jobs),
+        }
         if not jobs:
             return {"next": self._soonest(count), **body}
         dues = [self._due(moment, job) for job in jobs for moment in islice(self._coming.times(job), count)]
@@ -119,6 +120,9 @@ class Views:
             if self._engine.is_within(job, moment) and not self._engine.day_off(job, moment):
                 found.append(iso(moment))
         return {"job": job.id, "instants": found}
+
+    def _pauses(self, jobs: list[Job]) -> list[dict[str, Any]]:
+        return [{"job": job.id, **pause} for job in jobs if (pause := self.pause_of(job)) is not None]
 
     def pause_of(self, job: Job) -> dict[str, Any] | None:
         """The pause of `job`, None while there is none."""
