@@ -81,18 +81,23 @@ class Graph:
         so, it depends on nobody and nobody on it.
 
         It is what `pipeline=` says on any of its jobs, else its only last job, else its only first one, else
-        the first by name.
+        the first by name. Only `jobs` are known: what whoever asks may not see gives no name.
         """
-        members = self.pipeline_of(job)
-        said = sorted({jobs[one].entry.policy.pipeline or "" for one in members if one in jobs} - {""})
-        if len(members) == 1 and not said:
+        members = [one for one in self.pipeline_of(job) if one in jobs]
+        said = {jobs[one].entry.policy.pipeline or "" for one in members} - {""}
+        if said:
+            return min(said)
+        if len(members) < 2:
             return ""
-        last = sorted(one for one in members if one not in self.children)
-        first = sorted(one for one in members if one not in self.parents)
-        for names in (said, last, first):
+        inside = set(members)
+        last = sorted(one for one in members if inside.isdisjoint(self.children.get(one, ())))
+        first = sorted(
+            one for one in members if inside.isdisjoint(link.parent for link in self.parents.get(one, ()))
+        )
+        for names in (last, first):
             if len(names) == 1:
                 return names[0].rpartition("/")[2]
-        return (said or last or sorted(members))[0].rpartition("/")[2]
+        return (last or sorted(members))[0].rpartition("/")[2]
 
 
 def graph_of(jobs: Mapping[str, Job]) -> Graph:

@@ -169,10 +169,11 @@ class Views:
     def _pipelines(self, jobs: list[Job]) -> dict[str, str]:
         """The name of the pipeline of each of `jobs`; each pipeline is walked once."""
         graph = self._engine.roster.graph
+        mine = {job.id: job for job in self.jobs()}
         names: dict[str, str] = {}
         for job in jobs:
             if job.id not in names:
-                name = graph.name_of(job.id, self._engine.jobs)
+                name = graph.name_of(job.id, mine)
                 names.update(dict.fromkeys(graph.pipeline_of(job.id), name))
         return names
 
