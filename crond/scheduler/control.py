@@ -228,9 +228,13 @@ class Control:
         try:
             job = self._job(views, text)
         except Refusal as refusal:
-            runs = self._runs_named(views, text) if since is None and refusal.code == "unknown" else []
-            if not runs:
+            if since is not None or refusal.code != "unknown":
                 raise
+            runs = self._runs_named(views, text)
+            if not runs:
+                raise Refusal(
+                    "unknown", f"there is no job {text!r}, and no run of that id is remembered"
+                ) from None
             return runs[0]
         found = views.newest(job, since, upto)
         if found is None:
