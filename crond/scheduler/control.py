@@ -27,7 +27,8 @@ from crond.model.run import Run, State
 from crond.scheduler import wishes
 from crond.scheduler.metrics import Metrics
 from crond.scheduler.refusal import Refusal
-from crond.scheduler.views import Views, shown
+from crond.scheduler.shapes import shown
+from crond.scheduler.views import Views
 
 _MOST_CLIENTS = 64
 #: Of one user, so that none of them keeps the others out; root and our own account are let in regardless.
