@@ -313,7 +313,7 @@ class Engine:
                 self._make_up(_served(position), reading.wall)
             self._begin_life()
         self._plan_reboot()
-        for run in reconcile.unanswered(self.memory.runs.values()):
+        for run in reconcile.unanswered(self.memory.runs.values(), wall=reading.wall):
             self._runs.ask_again(run)
         for run in reconcile.stopping(self.memory.runs.values()):
             if run.attempt.started_at is None:

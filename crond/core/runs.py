@@ -332,7 +332,7 @@ class Runs:
         self.tell_children(run)
         if self.ledger.waits.waiting:
             for other in self.ledger.memory.runs_of(run.job):
-                if other.state is State.WAITING:
+                if other.waits in (Wait.OVERLAP, Wait.PAST):
                     self.look_again(other.id)
         if was_in:
             self._next_in(was_in)

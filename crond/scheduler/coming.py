@@ -2,7 +2,7 @@
 follow.
 
 What has passed is told as the schedule of today has it, whatever kept a job then: that is the history's to
-say. Reads the engine, changes nothing. Called by `crond.scheduler.views`.
+say. Reads the engine, changes nothing. Called by `views` and `metrics`.
 """
 
 from __future__ import annotations

@@ -136,14 +136,10 @@ def test_how_many_at_once(ask: Client, due: FakeDaemon, most: int) -> None:
 
 def test_ctrl_c_starts_nothing_more(due: FakeDaemon) -> None:
     """It says which run goes on, what was done and what was not."""
-    begun = threading.Event()
+    begun, signalled = threading.Event(), threading.Event()
     running = run_body(id="r0", instant=DAYS[0], **RUNNING)
-    due.answers(
-        "backfill",
-        yes({"run": running, "runs": [running]}, final=False),
-        begun.set,
-        Hang(),
-    )
+    first = yes({"run": running, "runs": [running]}, final=False)
+    due.answers("backfill", begun.set, signalled, first, Hang())
     command = "from crond.cli.main import main; main()"
     with subprocess.Popen(
         [sys.executable, "-c", command, "--state", str(due.state), "backfill", "backup", *RANGE],
@@ -152,11 +148,13 @@ def test_ctrl_c_starts_nothing_more(due: FakeDaemon) -> None:
         env=os.environ | {"TZ": "Asia/Seoul"},
     ) as process:
         assert begun.wait(DEADLINE)
-        # The answer may be on its way; the signal is meant for the wait, and is kept until then.
+        # The answer is still on its way: a run that was begun must not be left unnamed.
         process.send_signal(signal.SIGINT)
+        signalled.set()
         _, said = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130
     assert "root/backup: 0 of 2 instants ran" in said
+    assert "run r0 goes on; to end it: crontabx stop r0" in said
     assert "not started: 1 instant, the first 2026-11-24 03:00:00 KST" in said
     assert started(due) == [DAYS[0]]
 

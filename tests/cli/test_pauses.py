@@ -46,10 +46,10 @@ def test_pause(ask: Client, daemon: FakeDaemon) -> None:
 
 
 def test_resume(ask: Client, daemon: FakeDaemon) -> None:
-    """It says how long it was paused, or that it was not."""
+    """It says since when it was paused, or that it was not."""
     knows(daemon, "resume", paused=None, before=PAUSE | {"until": None, "note": ""})
     assert ask("resume", "weather").stdout == (
-        "root/weather: resumed; it was paused until it is resumed, by root\n"
+        "root/weather: resumed; root had paused it at 2026-11-21 11:00:00 KST\n"
     )
     knows(daemon, "resume", paused=None, before=None)
     result = ask("resume", "weather")
@@ -98,3 +98,13 @@ def test_shown_in_list_and_status(ask: Client, daemon: FakeDaemon) -> None:
         assert "Kept from running" in text
         assert "paused until 2026-11-21 13:00:00 KST, by root: the source is down" in text
         assert "held: there is no job 'x'" in text
+
+
+def test_next_of_a_paused_job(ask: Client, daemon: FakeDaemon) -> None:
+    """Nothing is to come, and why that is so."""
+    daemon.answers("next", yes({"next": [], "waiting": [], "paused": [{"job": "root/backup", **PAUSE}]}))
+    said = ask("next", "backup").stderr
+    assert said.splitlines() == [
+        "root/backup is paused until 2026-11-21 13:00:00 KST, by root: the source is down",
+        "Nothing is to come.",
+    ]

@@ -368,7 +368,9 @@ def test_nobody_starts_what_is_not_theirs_by_what_it_depends_on(scheduler: Sched
     )
     runs = scheduler.ask_as(1234, "run", job="theirs", downstream="yes")["runs"]
     assert [run["job"] for run in runs] == ["other/theirs"]
-    assert names(scheduler.ask_as(1234, "graph", job="theirs")) == ["other/theirs"]
+    graph = scheduler.ask_as(1234, "graph", job="theirs")
+    assert [(one["job"], one["pipeline"]) for one in graph["jobs"]] == [("other/theirs", "")]
+    assert scheduler.ask("graph", job="theirs")["jobs"][0]["pipeline"] == "ours"
     assert len(scheduler.ask("run", job="theirs", downstream="yes")["runs"]) == 2
 
 

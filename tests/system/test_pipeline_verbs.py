@@ -94,7 +94,7 @@ def test_pause_and_resume(crond: Crond) -> None:
     )
     # What was due before may have come to an end; nothing else has.
     assert len({run["id"] for run in crond.runs("tick")} - runs) <= 1
-    assert "resumed; it was paused" in crond.client("resume", "tick").stdout
+    assert " had paused it at " in crond.client("resume", "tick").stdout
     newest = crond.runs("tock")[0]["instant"]
     wait_for(lambda: crond.runs("tock")[0]["instant"] > newest, "they go on")
 
