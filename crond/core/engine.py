@@ -320,6 +320,7 @@ class Engine:
                 self._runs.ask_whether_started(run)
             self._ledger.send(Stop(attempt_key(run.id, run.attempt.number)))
         self._runs.resume()
+        self._runs.prune_all()
         self._admit(reading)
 
     def _begin_life(self) -> None:

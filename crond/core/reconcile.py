@@ -20,7 +20,7 @@ def processes(runs: Iterable[Run]) -> list[Run]:
 
 
 def unanswered(runs: Iterable[Run], *, wall: float) -> list[Run]:
-    """Return the runs whose Start the launcher may never have seen; not those whose wait is over at `wall`."""
+    """Return the runs whose Start the launcher may never have seen; but for waits that are over."""
     return [
         run
         for run in runs

@@ -260,8 +260,6 @@ class Runs:
         at = attempt.ended_at or reading.wall
         if attempt.outcome is not Outcome.SUCCESS and retry.gets_another(run, attempt, policy):
             until = at + retry.delay_after(run, policy)
-            if run.state is State.STARTING:
-                run = run.to(State.RUNNING)  # it had a process, of which we hear only now, or never
             waiting = run.to(
                 State.WAITING, waits=Wait.RETRY, since=at, until=until, slots=(), want=Want.RUN, reason=reason
             )
@@ -382,6 +380,11 @@ class Runs:
         for old in keeping.superseded(self.ledger.memory, job):
             if not self.ledger.waits.is_needed(old.id):
                 self.forget(old)
+
+    def prune_all(self) -> None:
+        """Forget what need not be remembered: a write that was cut off may have kept it."""
+        for job in dict.fromkeys(run.job for run in self.ledger.memory.runs.values()):
+            self._prune(job)
 
     def prune_rest(self) -> None:
         """Forget what was kept while dues waited, once none does any more."""

@@ -85,7 +85,7 @@ class Trigger(StrEnum):
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.DUE: frozenset((State.WAITING, State.STARTING, State.FINISHED)),
     State.WAITING: frozenset((State.WAITING, State.STARTING, State.FINISHED)),
-    State.STARTING: frozenset((State.RUNNING, State.STOPPING, State.FINISHED)),
+    State.STARTING: frozenset((State.WAITING, State.RUNNING, State.STOPPING, State.FINISHED)),
     State.RUNNING: frozenset((State.WAITING, State.STOPPING, State.FINISHED)),
     State.STOPPING: frozenset((State.WAITING, State.FINISHED)),
     State.FINISHED: frozenset((State.WAITING,)),

@@ -64,6 +64,7 @@ class Seen:
     born: int
     born_at: float
     revived: bool = False
+    granted: bool = False  #: its parents let it go, and are not asked again
     active: bool = False  #: counts against `max_instances`
     slots: tuple[int, ...] = ()
     asked: set[int] = field(default_factory=set)  #: attempts whose start was asked for
@@ -287,8 +288,8 @@ class Judge:
             self._of_job[run.job][run.id] = seen
         elif before is State.FINISHED and run.state is not State.FINISHED:
             if run.by is None:
-                raise Broken(f"{run.id} of {run.job} runs again, and nobody asked for it")
-            seen.revived, seen.born, seen.born_at = True, self.moment, self.now.mono
+                raise Broken(f"{run.id} of {run.job} runs again, and nobody asked")
+            seen.revived, seen.granted, seen.born, seen.born_at = True, False, self.moment, self.now.mono
             self.figures["runs again"] += 1
         self._pending.pop((run.job, run.instant, run.ordinal, run.trigger), None)
         if _is_active(run) and not seen.active:
@@ -401,7 +402,9 @@ class Judge:
         policies = self._policies(seen)
         if not policies:
             return
-        self._check_parents(seen, policies)
+        if not seen.granted:
+            seen.granted = True
+            self._check_parents(seen, policies)
         if wish.part == "command":
             self._check_tries(seen, attempt, policies)
             self._check_gates(seen, policies)
