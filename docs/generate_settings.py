@@ -45,8 +45,9 @@ TAIL = """\
 ## `[defaults]`
 
 What the host says of every entry of every crontab, also of those without any annotation. Its keys are
-those that may stand in [`#: defaults`](annotations.md), and whatever a crontab says itself counts more. A value is written as in
-an annotation, as a string; numbers, `true` and `false`, lists and dates are taken where they mean the same.
+those that may stand in [`#: defaults`](annotations.md), and whatever a crontab says itself counts more.
+A value is written as in an annotation, as a string;
+numbers, `true` and `false`, lists and dates are taken where they mean the same.
 
 ```toml
 [defaults]
@@ -60,8 +61,8 @@ Obeyed by `crond FILE`: yes. [How to use it](../how-to/set-rules-for-a-whole-hos
 
 ## `[pools]`
 
-The pools of the host and their slots: every crontab may name them with `pool=`. A pool that a crontab declares itself goes
-before one of the host's that has the same name. Up to 256.
+The pools of the host and their slots: every crontab may name them with `pool=`. A pool that a crontab
+declares itself goes before one of the host's that has the same name. Up to 256.
 
 ```toml
 [pools]

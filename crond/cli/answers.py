@@ -52,10 +52,31 @@ class RunSeen:
     until: datetime | None = None
     pool: str | None = None
     follows: str | None = None
+    by: int | None = None
+    awaits: tuple[str, ...] = ()  #: the jobs that it depends on which have not ended
 
     @property
     def ended(self) -> bool:
         return self.state.lower() == "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class PauseSeen:
+    """A pause that holds. `until` is None until somebody resumes the job."""
+
+    job: str
+    since: datetime | None
+    until: datetime | None
+    by: int | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSeen:
+    """A job that its time never starts, and why."""
+
+    job: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +93,21 @@ class JobSeen:
     running: tuple[RunSeen, ...]
     last: RunSeen | None
     problems: int
+    held: str = ""
+    paused: PauseSeen | None = None
+    enabled: bool = True
+    zone: str | None = None  #: the zone of its own that its times are in
 
 
 @dataclass(frozen=True, slots=True)
 class NextSeen:
-    """An instant to come."""
+    """An instant to come. `after` are the jobs that its run will wait for; `jitter` is in seconds."""
 
     job: str
     instant: datetime | None
     schedule: str
+    after: tuple[str, ...] = ()
+    jitter: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +149,16 @@ def amount_of(body: dict[str, Any], key: str) -> float | None:
     if type(value) not in (int, float) or not -1e15 < value < 1e15:
         raise BadAnswer(f"{key} is no number")
     return float(value)
+
+
+def texts_of(body: dict[str, Any], key: str) -> tuple[str, ...]:
+    """Return the printable texts at `key`; none where there is none."""
+    values = body.get(key)
+    if values is None:
+        return ()
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise BadAnswer(f"{key} is no list of texts")
+    return tuple(map(printable, values))
 
 
 def object_of(body: dict[str, Any], key: str) -> dict[str, Any] | None:
@@ -178,10 +215,34 @@ def read_run(body: dict[str, Any]) -> RunSeen:
         until=moment_of(body, "until"),
         pool=text_of(body, "pool") or None,
         follows=text_of(body, "follows") or None,
+        by=number_of(body, "by"),
+        awaits=texts_of(body, "awaits"),
     )
     if not run.id or not run.state:
         raise BadAnswer("a run without id or state")
     return run
+
+
+def pause_of(body: dict[str, Any], job: str, key: str = "paused") -> PauseSeen | None:
+    """Return the pause of `job` at `key`, None where there is none."""
+    held = object_of(body, key)
+    return None if held is None else read_pause({**held, "job": job})
+
+
+def read_pause(body: dict[str, Any]) -> PauseSeen:
+    """Return the pause that `body` describes."""
+    return PauseSeen(
+        text_of(body, "job"),
+        moment_of(body, "since"),
+        moment_of(body, "until"),
+        number_of(body, "by"),
+        text_of(body, "note"),
+    )
+
+
+def read_held(body: dict[str, Any]) -> HeldSeen:
+    """Return the held job that `body` describes."""
+    return HeldSeen(text_of(body, "job"), text_of(body, "reason"))
 
 
 def read_job(body: dict[str, Any]) -> JobSeen:
@@ -197,6 +258,10 @@ def read_job(body: dict[str, Any]) -> JobSeen:
         running=tuple(list_of({"running": [], **body}, "running", read_run)),
         last=run_at(body, "last") if body.get("last") is not None else None,
         problems=len(list_of({"problems": [], **body}, "problems", dict)),
+        held=text_of(body, "held"),
+        paused=pause_of(body, text_of(body, "job")),
+        enabled=body.get("enabled") is not False,
+        zone=text_of(body, "zone") or None,
     )
     if not job.name:
         raise BadAnswer("a job without a name")
@@ -205,7 +270,13 @@ def read_job(body: dict[str, Any]) -> JobSeen:
 
 def read_next(body: dict[str, Any]) -> NextSeen:
     """Return the instant to come that `body` describes."""
-    return NextSeen(text_of(body, "job"), moment_of(body, "instant"), text_of(body, "schedule"))
+    return NextSeen(
+        text_of(body, "job"),
+        moment_of(body, "instant"),
+        text_of(body, "schedule"),
+        texts_of(body, "after"),
+        number_of(body, "jitter") or 0,
+    )
 
 
 def read_problem(body: dict[str, Any]) -> ProblemSeen:

@@ -121,10 +121,18 @@ class Connection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it; a second time changes nothing."""
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors.clear()
         self._socket.close()
+
+    def fileno(self) -> int:
+        """The socket's descriptor, to wait for several connections at once."""
+        return self._socket.fileno()
 
     def ask(self, verb: str, **arguments: str | None) -> Reply:
         """Send the request (arguments that are None stay away) and return the first answer.

@@ -44,7 +44,23 @@ def completion(context: click.Context, *, shell: str) -> None:
 
 def jobs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the jobs: by name, or by OWNER/NAME where that is begun or the name alone says too little."""
-    ids = [job for job in _asked(context, "names", "names") if isinstance(job, str)]
+    return _jobs([job for job in _asked(context, "names", "names") if isinstance(job, str)], incomplete)
+
+
+def paused(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the jobs that are paused, as `jobs` does."""
+    held = _asked(context, "status", "paused")
+    return _jobs([str(one.get("job")) for one in held if isinstance(one, dict)], incomplete)
+
+
+def pipelines(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the names of pipelines."""
+    held = _asked(context, "graph", "jobs")
+    names = {str(one.get("pipeline")): None for one in held if isinstance(one, dict) and one.get("pipeline")}
+    return _items((name, None) for name in names if name.startswith(incomplete))
+
+
+def _jobs(ids: list[str], incomplete: str) -> list[CompletionItem]:
     names = [job.partition("/")[2] for job in ids]
     told = [
         job if "/" in incomplete or names.count(name) > 1 else name
@@ -75,6 +91,13 @@ def one_shots(context: click.Context, parameter: click.Parameter, incomplete: st
     if not context.params.get("remove"):
         return []
     return [item for item in jobs(context, parameter, incomplete) if item.value.startswith(PREFIX)]
+
+
+def runs_and_jobs(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer both, the runs first: it is mostly one of the newest that is meant."""
+    return runs(context, parameter, incomplete) + jobs(context, parameter, incomplete)
 
 
 def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -21,13 +21,15 @@ from crond.cli.answers import (
     RunSeen,
     list_of,
     moment_of,
+    read_held,
     read_next,
+    read_pause,
     read_problem,
     read_run,
     text_of,
 )
 from crond.cli.client import Place, ask_once, find_place
-from crond.cli.describe import OUTCOME, brief, standing
+from crond.cli.describe import OUTCOME, brief, is_waiting, pause_words, standing, until_start
 from crond.cli.failure import Failure
 from crond.cli.format import (
     Cell,
@@ -42,11 +44,10 @@ from crond.cli.format import (
     table,
     wants_colour,
 )
-from crond.cli.history import epoch
 from crond.cli.options import json_option, show_json
 from crond.cli.recorded import ask_briefly, behind, read_stats
 from crond.cli.stats import endings
-from crond.cli.times import shown
+from crond.cli.times import epoch, shown
 
 #: A scheduler that has planned nothing for this long (seconds) is not keeping up.
 _BEHIND = 120
@@ -127,7 +128,14 @@ def _lately(body: dict[str, Any] | None) -> list[str]:
 def _sections(body: dict[str, Any], now: datetime) -> list[Section]:
     running, coming = list_of(body, "running", read_run), list_of(body, "next", read_next)
     failed, problems = list_of(body, "failed", read_run), list_of(body, "problems", read_problem)
-    sections = [_running(running, now), _coming(coming, now)]
+    waiting = [run for run in running if is_waiting(run)]
+    sections = [_running([run for run in running if not is_waiting(run)], now)]
+    sections += [_waiting(waiting, now)] if waiting else []
+    sections.append(_coming(coming, now))
+    kept = kept_rows(body)
+    sections += (
+        [Section("Kept from running", [Column("JOB", True), Column("WHY", True)], kept)] if kept else []
+    )
     sections += [_failed(failed, now)] if failed else []
     sections += [_problems(problems)] if problems else []
     return sections
@@ -144,11 +152,33 @@ def _running(runs: list[RunSeen], now: datetime) -> Section:
     )
 
 
+def _waiting(runs: list[RunSeen], now: datetime) -> Section:
+    return Section(
+        "Waiting",
+        [Column("JOB", True), Column("RUN"), Column("FOR", True)],
+        [[Cell(run.job), Cell(run.id), standing(run, now)] for run in runs],
+    )
+
+
+def kept_rows(body: dict[str, Any]) -> list[list[Cell]]:
+    """Return a row for each job that is held or paused, with who or what keeps it."""
+    held = list_of({"held": [], **body}, "held", read_held)
+    paused = list_of({"paused": [], **body}, "paused", read_pause)
+    rows = [[Cell(one.job), Cell(f"held: {one.reason}", "red")] for one in held]
+    return rows + [[Cell(one.job), Cell(f"paused {pause_words(one)}", "yellow")] for one in paused]
+
+
 def _coming(coming: list[NextSeen], now: datetime) -> Section:
+    columns = [Column("WHEN"), Column("IN"), Column("JOB", True), Column("REMARKS", True)]
+    rows = [
+        [Cell(shown(n.instant)), Cell(_until(n.instant, now)), Cell(n.job), Cell(until_start(n))]
+        for n in coming
+    ]
+    plain = all(not row[-1].text for row in rows)
     return Section(
         "Next" if coming else "Nothing is to come.",
-        [Column("WHEN"), Column("IN"), Column("JOB", True)],
-        [[Cell(shown(n.instant)), Cell(_until(n.instant, now)), Cell(n.job)] for n in coming],
+        columns[:3] if plain else columns,
+        [row[:3] if plain else row for row in rows],
     )
 
 

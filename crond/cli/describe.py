@@ -1,16 +1,21 @@
 """Sentences about runs: how one stands or ended, in words and in a colour.
 
-Pure: the moment that counts as now is an argument. Used by the verbs that tell about runs.
+The moment that counts as now is an argument; of the machine it asks the names of accounts alone. Used by the
+verbs that tell about runs.
 """
 
 from __future__ import annotations
 
+import pwd
+import re
 import signal
+from collections.abc import Sequence
 from datetime import datetime
 
-from crond.cli.answers import RunSeen
+from crond.cli.answers import NextSeen, PauseSeen, RunSeen
 from crond.cli.failure import Status
 from crond.cli.format import Cell, duration
+from crond.cli.times import shown
 
 #: Columns that an outcome in brief has on the narrowest screen: `failed (exit 127)`.
 OUTCOME = 17
@@ -35,15 +40,19 @@ def standing(run: RunSeen, now: datetime) -> Cell:
     if not run.ended:
         waiting = is_waiting(run)
         state = _waiting(run, now) if waiting else run.state.lower()
-        text = f"{state} ({run.reason})" if run.reason else state
+        text = f"{state} ({named(run.reason)})" if run.reason else state
         # While it waits, what started is an attempt that is over.
         if run.started_at is not None and not waiting:
             text += f" for {duration((now - run.started_at).total_seconds())}"
         return Cell(text, "cyan")
     outcome = run.outcome or "ended"
-    detail = run.reason or _exit_text(run)
+    detail = named(run.reason or "") or _exit_text(run)
     # "success (exit status 0)" would say one thing twice.
-    text = f"{outcome} ({detail})" if detail and (outcome not in _GOOD or run.exit_code) else outcome
+    text = (
+        f"{outcome} ({detail})"
+        if detail and (outcome not in _GOOD or run.exit_code or run.reason)
+        else outcome
+    )
     return Cell(text.replace("_", " "), outcome_colour(outcome))
 
 
@@ -60,11 +69,55 @@ def is_waiting(run: RunSeen) -> bool:
 def _waiting(run: RunSeen, now: datetime) -> str:
     text = f"waiting {_WAITS[run.waits]}" if run.waits in _WAITS else "waiting"
     if run.waits == "pool" and run.pool:
-        text += f" {run.pool}"
+        text += f" {run.pool.removeprefix('/')}"
+    if run.awaits:
+        text = f"waiting for {listed(run.awaits, of=run.job)}"
     if run.until is None or run.until <= now:
         return text
     left = duration((run.until - now).total_seconds())
     return f"{text} in {left}" if run.waits in _TIMED else f"{text}, at most {left}"
+
+
+def short(job: str, of: str) -> str:
+    """Return the name of `job` (OWNER/NAME) as its owner's other job `of` calls it."""
+    owner, _, name = job.partition("/")
+    return name if name and owner == of.partition("/")[0] else job
+
+
+def listed(jobs: Sequence[str], *, of: str, most: int = 3) -> str:
+    """Return `weather, sales and 2 more`, as the job `of` calls them."""
+    names = [short(job, of) for job in jobs]
+    more = len(names) - most
+    # "and 1 more" takes as much room as the name.
+    return ", ".join(names) if more < 2 else ", ".join(names[:most]) + f" and {more} more"
+
+
+def until_start(due: NextSeen) -> str:
+    """Return what will lie between a due and its start: `after weather, sales; 3 min later (jitter)`."""
+    words = [f"after {listed(due.after, of=due.job)}"] if due.after else []
+    words += [f"{duration(due.jitter)} later (jitter)"] if due.jitter else []
+    return "; ".join(words)
+
+
+def account(uid: int | None) -> str:
+    """Return the account of `uid`, as this machine calls it."""
+    if uid is None:
+        return "somebody"
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return f"uid {uid}"
+
+
+def named(reason: str) -> str:
+    """Return `reason` with the accounts that the daemon knows by number only called by their names."""
+    return re.sub(r"\buid (\d{1,10})\b", lambda found: account(int(found[1])), reason)
+
+
+def pause_words(pause: PauseSeen) -> str:
+    """Return `until 2026-11-21 14:00:00 KST by alice: the source is down`."""
+    until = "until it is resumed" if pause.until is None else f"until {shown(pause.until)}"
+    return f"{until}, by {account(pause.by)}" + (f": {pause.note}" if pause.note else "")
 
 
 def brief(run: RunSeen, now: datetime) -> Cell:

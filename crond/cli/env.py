@@ -53,7 +53,10 @@ def env(state: str | None, *, job: str, null: bool, as_json: bool) -> None:
         name, body = ask_for_body(place, job)
         show_json({"job": name, **body})
         return
-    pairs = sorted(ask_surroundings(place, job).environment.items())
+    around = ask_surroundings(place, job)
+    if around.unseen:
+        click.echo(f"{around.job} is also given {printable(around.unseen)}, when it starts", err=True)
+    pairs = sorted(around.environment.items())
     if null:
         _write(b"".join(b"%s=%s\0" % pair for pair in pairs))
         return
@@ -110,7 +113,8 @@ def _interactive(around: Surroundings) -> list[bytes]:
 
 def _greeting(around: Surroundings) -> str:
     place = printable(os.fsdecode(around.directory))
+    without = f", without {printable(around.unseen)}" if around.unseen else ""
     return (
         f"This is {printable(os.fsdecode(around.shell))} as {around.user} in {place}, with the environment of"
-        f" {around.job} and nothing else. Leave with exit or Ctrl-D."
+        f" {around.job} and nothing else{without}. Leave with exit or Ctrl-D."
     )

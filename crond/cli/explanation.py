@@ -6,14 +6,15 @@ Pure: what is known, and the moment that counts as now, are arguments. Called by
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from crond.cli.answers import RunSeen
-from crond.cli.describe import brief, is_waiting, signal_name, standing
+from crond.cli.describe import brief, is_waiting, named, signal_name, standing
 from crond.cli.format import counted, duration
 from crond.cli.past import Span
+from crond.cli.present import Standing, keeps, on_pause, to_come
 from crond.cli.recorded import Facts, IntervalSeen
 from crond.cli.times import shown
 
@@ -37,9 +38,11 @@ class Verdict(StrEnum):
     NOT_STARTED = "not_started"  #: it was to start and could not, or was stopped before
     SKIPPED = "skipped"  #: it was left out, and the run says why
     TO_START = "to_start"  #: there is a run, and it has not started yet
+    WAITS = "waits"  #: there is a run, and it waits for something
     DOWN = "down"  #: the daemon was not there
     SUSPENDED = "suspended"  #: the machine slept
     PAUSED = "paused"  #: jobs were not to start
+    DISABLED = "disabled"  #: it is not enabled, or the time was not within that in which it lives
     NOT_DUE = "not_due"
     TO_COME = "to_come"
     UNKNOWN = "unknown"
@@ -50,9 +53,11 @@ _WORDS = {
     Verdict.NOT_STARTED: "it did not start",
     Verdict.SKIPPED: "it was left out",
     Verdict.TO_START: "it is about to start",
+    Verdict.WAITS: "it waits",
     Verdict.DOWN: "the daemon was down",
     Verdict.SUSPENDED: "the machine was suspended",
     Verdict.PAUSED: "it was paused",
+    Verdict.DISABLED: "it was not to run",
     Verdict.NOT_DUE: "it was not due",
     Verdict.TO_COME: "that is to come",
     Verdict.UNKNOWN: "nothing is known",
@@ -68,7 +73,7 @@ _OF_INTERVAL = {
     "outage": (Verdict.DOWN, "the daemon was down"),
     "suspend": (Verdict.SUSPENDED, "the machine was suspended"),
     "pause": (Verdict.PAUSED, "jobs were paused"),
-    "disabled": (Verdict.PAUSED, "jobs were disabled"),
+    "disabled": (Verdict.DISABLED, "jobs were disabled"),
 }
 
 
@@ -115,7 +120,7 @@ def explain(facts: Facts, span: Span, dues: Dues | None, now: datetime) -> Expla
             verdict, text = _OF_INTERVAL[interval.kind]
             if interval.job:
                 text = text.replace("jobs were", "it was")
-            why = f": {interval.reason}" if interval.job and interval.reason else ""
+            why = f": {named(interval.reason)}" if interval.job and interval.reason else ""
             return _told(verdict, f"It did not run{at_due}: {text} {_span(interval)}{why}.")
     if dues is not None and _came_too_late(facts, dues):
         return _told(
@@ -123,6 +128,30 @@ def explain(facts: Facts, span: Span, dues: Dues | None, now: datetime) -> Expla
             f"It was due{at_due}; the daemon came up at {shown(dues.up_since)}, too late for it.",
         )
     return _told(Verdict.UNKNOWN, *_not_recorded(facts, since, at_due, dues), *_changed(facts, since))
+
+
+def as_it_stands(
+    told: Explanation, standing_now: Standing, span: Span, dues: Dues | None, now: datetime
+) -> Explanation:
+    """Return `told`, which no run answers, with what the job's standing now says to it."""
+    due = dues.within if dues is not None else None
+    found = keeps(standing_now, due or span.since, now)
+    if told.verdict is Verdict.TO_COME:
+        return replace(told, sentences=(*told.sentences, *(found or to_come(standing_now))))
+    if told.verdict is Verdict.NOT_DUE:
+        return replace(told, sentences=(*told.sentences, *found))
+    pause = standing_now.paused
+    if told.verdict is not Verdict.UNKNOWN or due is None:
+        return told
+    if pause is not None and (pause.since is None or pause.since <= due):
+        return _told(Verdict.PAUSED, f"It did not run at {shown(due)}: it is {on_pause(pause)}.")
+    if standing_now.queued:
+        return _told(Verdict.TO_START, f"It was due at {shown(due)}, and is to start at once.")
+    others = [] if pause is None else [f"It is {on_pause(pause)}."]
+    reasons = [one for one in found if one not in others]
+    if reasons:
+        return _told(Verdict.DISABLED, f"It did not run at {shown(due)}.", *reasons)
+    return told
 
 
 def _when(span: Span) -> str:
@@ -169,6 +198,8 @@ def _verdict_of(run: RunSeen) -> Verdict:
         return Verdict.SKIPPED
     if run.outcome in ("could_not_start", "upstream_failed"):
         return Verdict.NOT_STARTED
+    if is_waiting(run):
+        return Verdict.WAITS
     if run.started_at is not None:
         return Verdict.RAN
     return Verdict.NOT_STARTED if run.ended else Verdict.TO_START
@@ -177,7 +208,7 @@ def _verdict_of(run: RunSeen) -> Verdict:
 def sentences_of(run: RunSeen, now: datetime) -> list[str]:
     """Return what became of one run: how it ended, and what that may mean."""
     name = f"Run {run.id}, for {shown(run.instant)},"
-    why = f": {run.reason}" if run.reason else ""
+    why = f": {named(run.reason)}" if run.reason else ""
     if not run.ended:
         if run.started_at is None:
             return [f"{name} has not started yet: it is {standing(run, now).text}."]
@@ -232,7 +263,7 @@ def _end(run: RunSeen, why: str) -> str:
     else:
         how = ""
     words = {
-        "success": "succeeded" + (how if run.exit_code else ""),
+        "success": "succeeded" + (how if run.exit_code else "") + why,
         "failed": f"failed{how}{why}",
         "timed_out": f"timed out{how}{why}",
         "stopped": f"was stopped{why}",

@@ -6,22 +6,30 @@ that the scheduler has forgotten and for jobs that are in no crontab any more. L
 
 from __future__ import annotations
 
-import pwd
 from datetime import UTC, datetime
 
 import click
 
 from crond.cli.answers import RunSeen, list_of, read_run
 from crond.cli.client import find_place
-from crond.cli.completion import jobs, runs
-from crond.cli.describe import OUTCOME, brief, outcome_colour, signal_name, standing
+from crond.cli.completion import jobs, pipelines, runs
+from crond.cli.describe import OUTCOME, account, brief, outcome_colour, signal_name, standing
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, duration, fit, screen_width, show_table, size
+from crond.cli.instants import show_instants
 from crond.cli.missing import advice_on
 from crond.cli.options import json_option, show_json
 from crond.cli.past import parse_past
-from crond.cli.recorded import AttemptSeen, ParentSeen, RunShown, ask_recorder, behind, read_shown
-from crond.cli.times import shown, shown_together
+from crond.cli.recorded import (
+    AttemptSeen,
+    ParentSeen,
+    RunShown,
+    ask_recorder,
+    behind,
+    read_shown,
+    show_lag,
+)
+from crond.cli.times import epoch, shown, shown_together
 from crond.model.run import Outcome
 
 _OUTCOMES = [outcome.value.replace("_", "-") for outcome in Outcome]
@@ -43,6 +51,12 @@ _OUTCOMES = [outcome.value.replace("_", "-") for outcome in Outcome]
 )
 @click.option("--since", metavar="TIME", help="Only runs that began at TIME or later.")
 @click.option("--until", metavar="TIME", help="Only runs that began before TIME.")
+@click.option(
+    "--pipeline",
+    metavar="NAME",
+    shell_complete=pipelines,
+    help="The instants of a pipeline, each with how all of its jobs stood; see graph.",
+)
 @click.option("--slowest", is_flag=True, help="The longest first, not the newest.")
 @click.option(
     "-n",
@@ -64,6 +78,7 @@ def history(  # noqa: PLR0913 - one per option
     failed: bool,
     since: str | None,
     until: str | None,
+    pipeline: str | None,
     slowest: bool,
     count: int,
     as_json: bool,
@@ -79,6 +94,13 @@ def history(  # noqa: PLR0913 - one per option
     begin, end = _edge(since, now, "--since"), _edge(until, now, "--until")
     if begin is not None and end is not None and end <= begin:
         raise Failure(f"--until ({shown(end)}) is not after --since ({shown(begin)})", Status.USAGE)
+    if pipeline is not None:
+        if job or failed or outcomes or slowest:
+            text = "--pipeline goes with --since, --until and --last alone"
+            raise Failure(text, Status.USAGE)
+        edges = {"since": epoch(begin), "until": epoch(end)}
+        show_instants(find_place(state), pipeline, count, edges, as_json=as_json)
+        return
     body = ask_recorder(
         find_place(state),
         "history",
@@ -104,18 +126,6 @@ def history(  # noqa: PLR0913 - one per option
 
 def _edge(text: str | None, now: datetime, option: str) -> datetime | None:
     return None if text is None else parse_past(text, now, option)
-
-
-def epoch(moment: datetime | None) -> str | None:
-    """Return the moment as the recorder reads it: epoch seconds, decimal."""
-    return None if moment is None else f"{moment.timestamp():.6f}".rstrip("0").rstrip(".")
-
-
-def show_lag(count: int) -> None:
-    """Say on stderr that the history is not up to date, if it is not."""
-    if count:
-        text = f"The history is {size(count)} of journal behind; it is being brought up to date."
-        click.echo(text, err=True)
 
 
 def show_runs(runs: list[RunSeen], now: datetime, *, with_job: bool, indent: str = "") -> None:
@@ -200,7 +210,7 @@ def _lines(seen: RunShown, now: datetime) -> list[tuple[str, str]]:
 
 
 def _cause(seen: RunShown) -> str:
-    run, who = seen.run, user_name(seen.by)
+    run, who = seen.run, account(seen.by)
     words = {
         "schedule": "its schedule",
         "reboot": "@reboot",
@@ -218,16 +228,6 @@ def _cause(seen: RunShown) -> str:
 def _listed(name: str, texts: tuple[str, ...]) -> list[tuple[str, str]]:
     """A line for each text, the name before the first."""
     return [(name if number == 0 else "", text) for number, text in enumerate(texts)]
-
-
-def user_name(uid: int | None) -> str:
-    """Return the account of `uid`, as this machine calls it."""
-    if uid is None:
-        return "somebody"
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
-        return f"uid {uid}"
 
 
 def _lateness(run: RunSeen) -> str:

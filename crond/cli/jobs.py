@@ -6,7 +6,7 @@ JSON (crond.cli.answers); crond.cli.main loads it when one of the verbs is used.
 
 from __future__ import annotations
 
-import signal
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,23 +14,30 @@ import click
 
 from crond.cli.answers import (
     JobSeen,
-    RunSeen,
     list_of,
     read_job,
     read_run,
-    run_at,
 )
-from crond.cli.client import SCHEDULER, Connection, Place, Reply, ask_once, find_place
+from crond.cli.client import Place, ask_once, find_place
 from crond.cli.completion import jobs, jobs_and_runs
-from crond.cli.describe import OUTCOME, brief, exit_status, standing
-from crond.cli.failure import Failure, Status
+from crond.cli.describe import OUTCOME, brief
+from crond.cli.failure import Failure
 from crond.cli.format import Cell, Column, printable, show_table
 from crond.cli.options import json_option, show_json
+from crond.cli.ordered import order
 from crond.cli.recorded import ask_briefly
 from crond.cli.times import shown
 
 #: How long (seconds) the history is waited for.
 _PATIENCE = 2.0
+
+
+def _variables(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> str | None:
+    """Turn NAME=VALUE words into the JSON object that the scheduler reads."""
+    for value in values:
+        if "=" not in value[1:]:
+            raise click.BadParameter(f"'{printable(value)}' is not NAME=VALUE")
+    return json.dumps(dict(value.split("=", 1) for value in values)) if values else None
 
 
 @click.command("list", short_help="List the jobs of a running daemon.")
@@ -62,6 +69,9 @@ def list_jobs(state: str | None, *, as_json: bool) -> None:
         ],
         [_job_row(job, now) for job in jobs],
     )
+    for job in jobs:
+        if job.held:
+            click.echo(f"{job.name} is held: {job.held}", err=True)
     troubled = [job for job in jobs if job.problems]
     if troubled:
         click.echo(f"{len(troubled)} of these have problems: crontabx status", err=True)
@@ -89,50 +99,59 @@ def _job_row(job: JobSeen, now: datetime) -> list[Cell]:
     else:
         last = brief(job.last, now) if job.last else Cell("-")
     command = f"{job.options} {job.command}" if job.options else job.command
-    return [Cell(job.name), Cell(shown(job.next)), last, Cell(job.schedule), Cell(command)]
+    return [Cell(job.name), _next(job), last, Cell(job.schedule), Cell(command)]
+
+
+def _next(job: JobSeen) -> Cell:
+    """When it is due next; what keeps it from that where something does."""
+    if job.paused is not None:
+        return Cell(
+            "paused" if job.paused.until is None else f"paused until {shown(job.paused.until)}", "yellow"
+        )
+    if job.held:
+        return Cell("held", "red")
+    return Cell(shown(job.next)) if job.enabled else Cell("not enabled", "yellow")
 
 
 @click.command(short_help="Start a run of a job now.")
 @click.argument("job", shell_complete=jobs)
+@click.option(
+    "--downstream", is_flag=True, help="And then the jobs that depend on it, each after its parents."
+)
+@click.option(
+    "-e",
+    "--env",
+    "variables",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_variables,
+    help="A variable for this run, one that params= of the job names; may be given more than once.",
+)
 @click.option("-w", "--wait", is_flag=True, help="Wait for its end; exit as the job did.")
 @json_option
 @click.pass_context
-def run(context: click.Context, *, job: str, wait: bool, as_json: bool) -> None:
-    """Start a run of JOB now, beside its schedule.
+def run(
+    context: click.Context, *, job: str, downstream: bool, variables: str | None, wait: bool, as_json: bool
+) -> None:
+    """Start a run of JOB now, beside its schedule and whatever it depends on.
 
     JOB is a name, owner/name, or the unambiguous beginning of one. With --wait the exit status is the job's
-    own, 128+N if signal N ended it, 125 if its process could not be made.
+    own, 128+N if signal N ended it, 125 if its process could not be made; with --downstream, too, 1 if it
+    succeeded and one that follows did not.
     """
-    with Connection(find_place(context.obj), SCHEDULER) as scheduler:
-        reply = scheduler.ask("run", job=job, wait="yes" if wait else "no")
-        seen = run_at(reply.body, "run")
-        if wait and not reply.final:
-            reply = _awaited(scheduler, seen, quiet=as_json)
-            seen = run_at(reply.body, "run")
-    if as_json:
-        show_json(reply.body)
-    elif wait:
-        click.echo(f"{seen.job}: run {seen.id}: {standing(seen, datetime.now(UTC)).text}", err=True)
-    else:
-        click.echo(f"{seen.job}: run {seen.id} {'ended' if seen.ended else 'started'}")
-    if wait or seen.ended:
-        context.exit(exit_status(seen))
-
-
-def _awaited(scheduler: Connection, seen: RunSeen, *, quiet: bool) -> Reply:
-    # Ctrl-C ends the waiting only: the job is a child of the daemon, and whoever waits should know it.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        if not quiet:
-            click.echo(f"{seen.job}: run {seen.id} started", err=True)
-        return scheduler.wait()
-    except KeyboardInterrupt:
-        raise Failure(
-            f"{seen.job}: run {seen.id} goes on; to end it: crontabx stop {seen.id}",
-            Status.INTERRUPTED,
-        ) from None
-    finally:
-        signal.signal(signal.SIGINT, before)
+    place = find_place(context.obj)
+    context.exit(
+        order(
+            place,
+            "run",
+            said="started",
+            wait=wait,
+            as_json=as_json,
+            job=job,
+            downstream="yes" if downstream else None,
+            environment=variables,
+        )
+    )
 
 
 @click.command(short_help="Stop what runs of a job, or one run.")

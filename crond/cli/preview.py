@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from crond.cli.answers import list_of, read_next
+from crond.cli.answers import list_of, read_next, read_run
 from crond.cli.check import show_problems
 from crond.cli.client import ask_once, find_place
 from crond.cli.completion import files, files_and_jobs
+from crond.cli.describe import standing, until_start
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, fit, printable, screen_width, show_table
 from crond.cli.options import dialect_option, json_option, show_json, system_option, timezone_option
@@ -62,8 +63,9 @@ def next_starts(
 ) -> None:
     """Show the next starts of a crontab (- is stdin), of a daemon's job, or of all your jobs.
 
-    What names a file is a FILE and needs no daemon; anything else is a JOB. TIME is 2026-11-21 or
-    2026-11-21T07:00, with an offset if you like.
+    What names a file is a FILE and needs no daemon; anything else is a JOB. Of a daemon, what waits already
+    is shown first, and of what comes, which jobs it will wait for. TIME is 2026-11-21 or 2026-11-21T07:00,
+    with an offset if you like.
     """
     zone = find_zone(timezone)
     if target is not None and is_file(target):
@@ -73,15 +75,22 @@ def next_starts(
         raise Failure("--at, --system and --user are for a FILE; a daemon tells what comes now", Status.USAGE)
     body = ask_once(find_place(context.obj), "next", job=target, count=str(count))
     coming = list_of(body, "next", read_next)
+    waiting = list_of({"waiting": [], **body}, "waiting", read_run)
     if as_json:
         show_json(body)
         return
-    if not coming:
+    if not coming and not waiting:
         click.echo("Nothing is to come.", err=True)
-    show_table(
-        [Column("WHEN"), Column("JOB", True), Column("SCHEDULE", True)],
-        [[Cell(shown(one.instant, zone)), Cell(one.job), Cell(one.schedule)] for one in coming],
-    )
+    now = datetime.now(UTC)
+    columns = [Column("WHEN"), Column("JOB", True), Column("SCHEDULE", True), Column("REMARKS", True)]
+    rows = [[Cell(shown(run.instant, zone)), Cell(run.job), Cell("-"), standing(run, now)] for run in waiting]
+    rows += [
+        [Cell(shown(one.instant, zone)), Cell(one.job), Cell(one.schedule), Cell(until_start(one))]
+        for one in coming
+    ]
+    # Most crontabs know nothing of waits.
+    plain = all(not row[-1].text for row in rows)
+    show_table(columns[:3] if plain else columns, [row[:3] if plain else row for row in rows])
 
 
 def is_file(target: str) -> bool:

@@ -1,7 +1,7 @@
 """What the recorder tells: the history's answers as plain values, and how it is asked.
 
 The recorder may be absent while the daemon runs jobs, and that is told apart from no daemon. Prints
-nothing; called by the verbs over the history, and by those that add a word of it.
+nothing but that the history lags; called by the verbs over it, and by those that add a word of it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import click
 
 from crond.cli.answers import (
     BadAnswer,
@@ -26,7 +28,7 @@ from crond.cli.answers import (
 )
 from crond.cli.client import LAUNCHER, RECORDER, Connection, Place
 from crond.cli.failure import Failure, Status
-from crond.cli.format import printable
+from crond.cli.format import printable, size
 
 #: Characters in one argument of a question.
 _ARGUMENT = 4096
@@ -209,6 +211,13 @@ def connect(place: Place) -> Connection:
 def behind(body: dict[str, Any]) -> int:
     """Return how many bytes of the scheduler's journal are not in the history yet."""
     return max(number_of(body, "behind") or 0, 0)
+
+
+def show_lag(count: int) -> None:
+    """Say on stderr that the history is not up to date, if it is not."""
+    if count:
+        text = f"The history is {size(count)} of journal behind; it is being brought up to date."
+        click.echo(text, err=True)
 
 
 def read_shown(body: dict[str, Any]) -> RunShown:

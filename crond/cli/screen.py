@@ -7,12 +7,12 @@ moment that counts as now, are arguments. Called by top.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
 
 from crond.cli.answers import NextSeen, RunSeen
-from crond.cli.describe import standing
+from crond.cli.describe import is_waiting, standing, until_start
 from crond.cli.format import Cell, Column, duration, fit, size, table
 from crond.cli.times import shown
 from crond.cli.trees import Usage
@@ -50,6 +50,7 @@ class Look:
     coming: list[NextSeen]
     failed: list[RunSeen]
     usage: dict[int, Usage]
+    kept: list[tuple[str, str]] = field(default_factory=list)  #: jobs that are held or paused, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def rows_of(look: Look) -> list[Row]:
     return [
         *(Row(run.job, run.id, run.attempt, running=True) for run in look.running),
         *(Row(coming.job) for coming in look.coming),
+        *(Row(job) for job, _ in look.kept),
         *(Row(run.job, run.id, run.attempt) for run in look.failed),
     ]
 
@@ -77,6 +79,7 @@ def screen(look: Look, *, width: int, height: int | None, chosen: int) -> list[L
     sections = [
         ("Running", "Nothing runs.", *_running(look, now)),
         ("Next", "Nothing is to come.", *_coming(look, now)),
+        *([("Kept from running", "", *_kept(look))] if look.kept else []),
         ("Failed lately", "Nothing failed lately.", *_failed(look, now)),
     ]
     counts = [len(rows) for *_, rows in sections]
@@ -129,7 +132,9 @@ def _opening(look: Look, now: datetime) -> str:
     text = f"crond at {look.place}"
     if look.began is not None:
         text += f", up {duration((now - look.began).total_seconds())}"
-    return f"{text}   {len(look.running)} running   {shown(now)}"
+    waiting = sum(map(is_waiting, look.running))
+    waits = f", {waiting} waiting" if waiting else ""
+    return f"{text}   {len(look.running) - waiting} running{waits}   {shown(now)}"
 
 
 def _running(look: Look, now: datetime) -> tuple[list[Column], list[list[Cell]]]:
@@ -156,8 +161,14 @@ def _coming(look: Look, now: datetime) -> tuple[list[Column], list[list[Cell]]]:
     rows = []
     for coming in look.coming:
         until = "-" if coming.instant is None else duration((coming.instant - now).total_seconds())
-        rows.append([Cell(coming.job), Cell(shown(coming.instant)), Cell(until)])
-    return [Column("JOB", True), Column("WHEN"), Column("IN")], rows
+        rows.append([Cell(coming.job), Cell(shown(coming.instant)), Cell(until), Cell(until_start(coming))])
+    columns = [Column("JOB", True), Column("WHEN"), Column("IN"), Column("REMARKS", True)]
+    plain = all(not row[-1].text for row in rows)
+    return columns[:3] if plain else columns, [row[:3] if plain else row for row in rows]
+
+
+def _kept(look: Look) -> tuple[list[Column], list[list[Cell]]]:
+    return [Column("JOB", True), Column("WHY", True)], [[Cell(job), Cell(why)] for job, why in look.kept]
 
 
 def _failed(look: Look, now: datetime) -> tuple[list[Column], list[list[Cell]]]:

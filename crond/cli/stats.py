@@ -25,11 +25,10 @@ from crond.cli.format import (
     size,
     wants_colour,
 )
-from crond.cli.history import epoch, show_lag
 from crond.cli.options import json_option, show_json
 from crond.cli.past import parse_past
-from crond.cli.recorded import LastRun, StatsSeen, ask_recorder, behind, read_stats
-from crond.cli.times import shown
+from crond.cli.recorded import LastRun, StatsSeen, ask_recorder, behind, read_stats, show_lag
+from crond.cli.times import epoch, shown
 
 _BARS = "▁▂▃▄▅▆▇█"
 _PLAIN_BARS = "12345678"

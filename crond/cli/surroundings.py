@@ -38,6 +38,16 @@ class Surroundings:
     open_files: tuple[int, int]  #: soft and hard limit
     limits: dict[str, tuple[int, int]]  #: the same of what else PAM limits; "nproc" is RLIMIT_NPROC, -1: none
     environment: dict[bytes, bytes]
+    env_file: bytes | None = None  #: a start reads more variables from it, and
+    secrets: tuple[str, ...] = ()  #: is given these
+
+    @property
+    def unseen(self) -> str:
+        """Say what a start has beyond `environment`; nothing: there is no more."""
+        parts = [] if self.env_file is None else [f"what is in {os.fsdecode(self.env_file)}"]
+        if self.secrets:
+            parts.append(f"the secret{'s' if len(self.secrets) > 1 else ''} {', '.join(self.secrets)}")
+        return " and ".join(parts)
 
     @property
     def path(self) -> str:
@@ -102,7 +112,15 @@ def read_surroundings(job: str, body: dict[str, Any]) -> Surroundings:
         open_files=(soft, hard),
         limits=_limits(body.get("limits", {})),
         environment={_bytes(name, "a name"): _bytes(value, "a value") for name, value in environment.items()},
+        env_file=None if body.get("env_file") is None else _bytes(body["env_file"], "env_file"),
+        secrets=_names(body.get("secrets", [])),
     )
+
+
+def _names(told: Any) -> tuple[str, ...]:
+    if not isinstance(told, list) or not all(isinstance(name, str) for name in told):
+        raise BadAnswer("secrets is no list of names")
+    return tuple(told)
 
 
 def _number(body: dict[str, Any], key: str) -> int:

@@ -49,6 +49,11 @@ def utc_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def epoch(moment: datetime | None) -> str | None:
+    """Return the moment as the daemon's programs read it: epoch seconds, decimal."""
+    return None if moment is None else f"{moment.timestamp():.6f}".rstrip("0").rstrip(".")
+
+
 def find_zone(name: str | None) -> tzinfo | None:
     """Return the zone of that name, None (the local zone) for None. Raises Failure for an unknown one."""
     if name is None:

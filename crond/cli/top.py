@@ -21,6 +21,7 @@ import click
 
 from crond.cli.answers import list_of, moment_of, read_next, read_run
 from crond.cli.client import Place, ask_once, find_place
+from crond.cli.dashboard import kept_rows
 from crond.cli.failure import Failure
 from crond.cli.format import printable, screen_width
 from crond.cli.options import json_option, show_json
@@ -92,6 +93,7 @@ def _look(place: Place, trees: Trees) -> Look:
         coming=list_of(body, "next", read_next),
         failed=list_of(body, "failed", read_run),
         usage=trees.look(run.pid for run in running if run.pid is not None),
+        kept=[(job.text, why.text) for job, why in kept_rows(body)],
     )
 
 
@@ -105,7 +107,7 @@ def _print_one(place: Place, trees: Trees, *, as_json: bool) -> None:
         for run in body["running"]:
             used = usage.get(run.get("pid"))
             run["usage"] = None if used is None else asdict(used)
-        show_json({key: body.get(key) for key in ("now", "running", "next", "failed")})
+        show_json({key: body.get(key) for key in ("now", "running", "next", "paused", "held", "failed")})
         return
     for line in screen(_look(place, trees), width=screen_width() or 200, height=None, chosen=-1):
         click.echo(line.text)

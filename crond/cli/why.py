@@ -15,19 +15,20 @@ from typing import Any, TypeVar
 import click
 
 from crond.cli.answers import NextSeen, RunSeen, list_of, moment_of, read_next
+from crond.cli.causes import causes_of
 from crond.cli.client import Place, Refused, ask_once, find_place
 from crond.cli.completion import jobs
-from crond.cli.describe import brief
-from crond.cli.explanation import TOLD, Dues, Explanation, Verdict, explain
+from crond.cli.describe import brief, is_waiting
+from crond.cli.explanation import TOLD, Dues, Explanation, Verdict, as_it_stands, explain
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable, screen_width
 from crond.cli.former import former
-from crond.cli.history import epoch, show_lag
 from crond.cli.missing import advice_on
 from crond.cli.options import json_option, show_json
 from crond.cli.past import Span, parse_span
-from crond.cli.recorded import Facts, ask_recorder, behind, read_facts, read_interval
-from crond.cli.times import shown, utc_text
+from crond.cli.present import Standing, keeps, on_waiting, read_standing
+from crond.cli.recorded import Facts, ask_recorder, behind, read_facts, read_interval, show_lag
+from crond.cli.times import epoch, shown, utc_text
 
 _Told = TypeVar("_Told")
 
@@ -64,18 +65,48 @@ def why(state: str | None, *, job: str, instant: tuple[str, ...], as_json: bool)
     facts = read_facts(body)
     dues = None if facts.runs else inquiry.dues(facts.job, span)
     told = explain(facts, span, dues, now)
-    if facts.runs:
-        more = advice_on(place, facts.runs[-1])
-    elif dues is not None and told.verdict in (Verdict.NOT_DUE, Verdict.UNKNOWN):
-        more = former(place, facts.job, span.since, dues.schedule)
-    else:
-        more = []
-    told = replace(told, sentences=(*told.sentences, *more))
+    present = None
+    if not instant or not facts.runs or not facts.runs[-1].ended:
+        present = inquiry.standing(facts.job, None if dues is None else dues.within or span.since)
+    told = replace(told, sentences=(*told.sentences, *_more(place, facts, dues, told, span)))
+    if present is not None:
+        told = _with(told, facts, present, span, dues, now, asked=bool(instant))
     if as_json:
         show_json({**body, "upto": utc_text(span.upto), "due": _dues_body(dues), **_told_body(told)})
         return
     _show(facts, told, now)
     show_lag(behind(body))
+
+
+def _more(place: Place, facts: Facts, dues: Dues | None, told: Explanation, span: Span) -> list[str]:
+    """What others than the scheduler know: missing commands, parents that failed, former crontabs."""
+    if facts.runs:
+        return [*causes_of(place, facts.runs[-1]), *advice_on(place, facts.runs[-1])]
+    if dues is not None and told.verdict in (Verdict.NOT_DUE, Verdict.UNKNOWN):
+        return former(place, facts.job, span.since, dues.schedule)
+    return []
+
+
+def _with(
+    told: Explanation,
+    facts: Facts,
+    present: Standing,
+    span: Span,
+    dues: Dues | None,
+    now: datetime,
+    *,
+    asked: bool,
+) -> Explanation:
+    """`told`, with what the scheduler says of now. Unless a moment was asked for, that is what keeps the job
+    from now on, too.
+    """
+    if not facts.runs:
+        return as_it_stands(told, present, span, dues, now)
+    detail = present.detail_of(facts.runs[-1].id)
+    more = on_waiting(detail, now) if detail is not None and is_waiting(detail.run) else []
+    if not asked:
+        more += keeps(present, None, now)
+    return replace(told, sentences=(*told.sentences, *more))
 
 
 def _whole_minute(span: Span) -> Span:
@@ -139,6 +170,16 @@ class Inquiry:
     def dues(self, job: str, span: Span) -> Dues | None:
         """Return what the schedule says about `span`; None where no scheduler knows the job."""
         return self._told(lambda: self._dues(job, span))
+
+    def standing(self, job: str, instant: datetime | None) -> Standing | None:
+        """Return how the job stands now; None where no scheduler knows the job."""
+        return self._told(lambda: self._standing(job, instant))
+
+    def _standing(self, job: str, instant: datetime | None) -> Standing | None:
+        try:
+            return read_standing(ask_once(self._place, "standing", job=job, instant=epoch(instant)))
+        except Refused:  # it knows no such job, or is older than the question
+            return None
 
     def _told(self, ask: Callable[[], _Told | None]) -> _Told | None:
         """Return what the scheduler tells; None while there is none: the history stands alone."""

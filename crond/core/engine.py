@@ -41,6 +41,7 @@ from crond.model.events import (
     TableParsed,
     Woke,
 )
+from crond.model.host import read_host
 from crond.model.job import Job, digest_of
 from crond.model.messages import (
     Exited,
@@ -280,8 +281,7 @@ class Engine:
         self._hello = hello
         self._complete = False
         self._survivors = {}
-        pools = {name: int(size) for name, size in hello.pools if size.isdecimal()}
-        self.roster.begin(pools)
+        self.roster.begin(read_host((), hello.pools).pools)
         self.began = hello.began
         self._delay_factor = random_delay_factor(hello.seed)
         position = self.memory.position
@@ -383,15 +383,15 @@ class Engine:
         index = Index(self.jobs.values(), delay_factor=self._delay_factor)
         passed = self._walk.use(index, wall, last_served=self._last_served if starting else _never_served)
         for due in passed:
-            self._passed_by(due, wall, starting=starting)
+            self._passed_by(due, wall)
         self._runs.resume()
 
-    def _passed_by(self, due: Due, wall: float, *, starting: bool) -> None:
+    def _passed_by(self, due: Due, wall: float) -> None:
         """Answer a moment that has passed: made up, left out with its reason, or never ours."""
         held = self.memory.answered.get(due.job.id)
         if held is not None and held.instant >= due.instant:
-            if starting:
-                self._runs.retire(due.job)  # the wish may have been lost with the scheduler before
+            # Its line may still be there: whoever was to remove it died, or could not.
+            self._runs.retire(due.job)
             return
         if not any(one.began < due.instant <= one.ended for one in self.memory.outages):
             self._ledger.notice(f"{due.job.id}: {due.job.entry.schedule} has passed; not run")

@@ -86,15 +86,16 @@ class Graph:
         return frozenset(found)
 
     def name_of(self, job: str, jobs: Mapping[str, Job]) -> str:
-        """Return the name of the pipeline that `job` belongs to; "" if it depends on nobody and nobody on it.
+        """Return the name of the pipeline that `job` belongs to, "" if it belongs to none: no pipeline= says
+        so, it depends on nobody and nobody on it.
 
         It is what `pipeline=` says on any of its jobs, else its only last job, else its only first one, else
         the first by name.
         """
         members = self.pipeline_of(job)
-        if len(members) == 1:
-            return ""
         said = sorted({jobs[one].entry.policy.pipeline or "" for one in members if one in jobs} - {""})
+        if len(members) == 1 and not said:
+            return ""
         last = sorted(one for one in members if one not in self.children)
         first = sorted(one for one in members if one not in self.parents)
         for names in (said, last, first):

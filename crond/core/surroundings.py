@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from crond.core.memory import Memory
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.job import Job
-from crond.model.messages import Pairs
+from crond.model.messages import Pairs, is_environment_name
 from crond.model.run import Run
 
 #: Most bytes and most variables of what all parents of a run left for it: a wish has to fit into a frame, and
@@ -51,7 +51,7 @@ def _left_by_parents(run: Run, memory: Memory) -> list[tuple[str, str]]:
         for key, value in latest.data:
             # As the wire writes it: a character may take twelve bytes.
             size = len(prefix) + len(key) + len(json.dumps(value)) + 8
-            if size <= room and len(found) < most:
+            if size <= room and len(found) < most and is_environment_name(f"{prefix}_{key}"):
                 room -= size
                 found.append((f"{prefix}_{key}", value))
     return found

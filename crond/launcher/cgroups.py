@@ -94,8 +94,8 @@ class Groups:
         """
         self._make_folder()
         group = Group(f"{self._folder}/{_PREFIX}{key}")
-        # There may be one of an earlier life, of a try of `wait_for`; and somebody may have removed ours.
-        os.makedirs(group.path, 0o755, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # an earlier life's, of a try of `wait_for`
+            os.mkdir(group.path, 0o755)
         limits: dict[str, str] = {}
         if memory_max is not None and "memory" in self.controllers:
             # Half a job that goes on is worse than none.
@@ -110,7 +110,7 @@ class Groups:
         return group
 
     def _make_folder(self) -> None:
-        """Make what holds all groups, once there is need for one. Raises OSError."""
+        """Make what holds all groups if it is not there: nobody needed one yet, or somebody removed it."""
         if not os.path.isdir(self._folder):
             os.makedirs(self._folder, exist_ok=True)
             for name in self.controllers:

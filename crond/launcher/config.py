@@ -30,7 +30,7 @@ class Config:
 
     mode: str
     package: str  #: the folder that holds the `crond` package, for the programs we start
-    state: str  #: outputs/, versions/, at/ (ours), scheduler/ and history/ (the account's)
+    state: str  #: outputs/, data/, versions/, at/ (ours), scheduler/ and history/ (the account's)
     run: str  #: launcher.sock, scheduler.sock and recorder.sock
     dialect: str = "cronie"  #: "cronie" or "debian", already resolved
     files: tuple[str, ...] = ()

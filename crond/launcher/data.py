@@ -10,17 +10,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import time
 from collections.abc import Container
 from dataclasses import dataclass
 
 from crond.model.messages import DATA_LIMIT, DATA_MOST, Pairs
 
 VARIABLE = "CRONTABX_OUTPUT"
-_STALE = 7 * 86400.0
 _MAKE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-#: One name is 128 characters on the wire, where OUT_ and the parent's name come before it.
-_LINE = re.compile(rb"([A-Za-z_]\w{0,127})=(.*)", re.ASCII | re.DOTALL)
+#: A child is given it as OUT_PARENT_KEY, of at most 128 letters, and a name has 64.
+_LINE = re.compile(rb"([A-Za-z_]\w{0,58})=(.*)", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +69,14 @@ class Data:
         return read_pairs(data)
 
     def clear(self, keep: Container[str] = ()) -> None:
-        """Remove what an earlier life left and nobody wrote for a week, but for attempts in `keep`.
+        """Remove what an earlier life left, but for attempts in `keep`, which may still write to it."""
+        for name in os.listdir(self._folder):
+            if name not in self._open and name not in keep:
+                self._remove(name)
 
-        A job that outlived that life would fail at a path that is gone.
-        """
-        long_ago = time.time() - _STALE
-        for entry in os.scandir(self._folder):
-            if entry.name in self._open or entry.name in keep:
-                continue
-            if entry.stat(follow_symlinks=False).st_mtime < long_ago:
-                self._remove(entry.name)
+    def drop(self, key: str) -> None:
+        """Remove the file of attempt `key`, which an earlier life made: it is not read."""
+        self._remove(key)
 
     def _remove(self, key: str) -> None:
         with contextlib.suppress(OSError):

@@ -61,8 +61,9 @@ class Echo:
             loop.watch(self._inotify.fd, READ, self._written)
 
     def started(self, attempt: Attempt) -> None:
-        """Follow the output of `attempt`."""
-        fd = self._outputs.open(attempt.uid, attempt.key) if attempt.captured else None
+        """Follow the output of `attempt`, unless it only asks whether its job may start."""
+        shown = attempt.captured and attempt.part == "command"
+        fd = self._outputs.open(attempt.uid, attempt.key) if shown else None
         if fd is None:
             return
         tail = self._tails[attempt.key] = _Tail(attempt, fd)

@@ -299,6 +299,7 @@ class Launcher:
     def vanished(self, attempt: Attempt) -> None:
         """Take note that the process of a survivor is gone."""
         self.attempts.vanished(attempt.key)
+        self._starting.vanished(attempt)
         at = time.time()
         self._tell(Vanished(self.facts.next_number(), attempt.key, at))
         size = self._outputs.size(attempt.uid, attempt.key)

@@ -190,11 +190,12 @@ class _Daemon:
         )
         self._surroundings = Surroundings(spool, programs, open_files=open_files)
         self._hello = make_hello(config, seed)
+        self._starting = self._make_starting(programs)
         self._launcher = Launcher(
             hello=self._hello,
             spool=spool,
             programs=programs,
-            starting=self._make_starting(programs),
+            starting=self._starting,
             spawner=self._spawner,
             outputs=self._outputs,
             log=self._log,
@@ -226,13 +227,11 @@ class _Daemon:
         self._make_ends(account)
 
     def _make_starting(self, programs: Programs) -> Starting:
-        data = Data(os.path.join(self._config.state, "data"))
-        data.clear()
         return Starting(
             programs=programs,
             opener=Opener(self._outputs),
             outputs=self._outputs,
-            data=data,
+            data=Data(os.path.join(self._config.state, "data")),
             groups=self._groups,
             log=self._log,
         )
@@ -363,7 +362,9 @@ class _Daemon:
         reboot = about_reboot(config.dialect, first=self._hello.reboot)
         if config.reboot_marker is not None and reboot:
             self._log.event("CRON", "INFO", reboot)
-        for survivor in self._survivors.find():
+        survivors = self._survivors.find()
+        self._starting.adopt(survivors)
+        for survivor in survivors:
             self._bounding.started(survivor)
         self._launcher.scheduler = self._scheduler
         # What lives now lives for good: the collector must not touch its pages, which a fork shares.

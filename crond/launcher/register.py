@@ -23,7 +23,8 @@ _LARGEST = 2**63
 class Line(NamedTuple):
     """Who the process of an attempt is. `ticks`: its start in clock ticks since boot; `at`: epoch seconds.
 
-    What a later version of crond has to add comes behind these: the two read each other's files.
+    `mark` is the limit that its processes are known by (see trees), 0: there is none. What a later version of
+    crond has to add comes behind these: the two read each other's files.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Line(NamedTuple):
     uid: int
     user: str
     at: float
+    mark: int = 0
 
 
 _TYPES = [str, int, int, str, int, str, float]
@@ -112,9 +114,11 @@ def _line_of(text: bytes, boot: str) -> Line | None:
         return None
     if type(values) is not list or len(values) <= len(_TYPES) or boot == UNKNOWN or values[0] != boot:
         return None
-    values = values[1 : 1 + len(_TYPES)]
+    values, more = values[1 : 1 + len(_TYPES)], values[1 + len(_TYPES) :]
     if [type(value) for value in values] != _TYPES:
         return None
-    line = Line(*values)
+    # Earlier versions wrote none.
+    mark = more[0] if more and type(more[0]) is int and 0 < more[0] < _LARGEST else 0
+    line = Line._make((*values, mark))
     numbers = 0 < line.pid < 2**31 and 0 <= line.ticks < _LARGEST and 0 <= line.uid < 2**32 - 1
     return line if numbers and is_attempt_key(line.key) and 0 <= line.at < 1e12 else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -59,12 +60,17 @@ class Starting:
             raise NotPossible("unknown", f"{key} is no attempt of a {wish.part}")
         prepared = self._programs.prepared(table, wish.entry, wish.part)
         additions = self._additions(key, wish, prepared)
-        # The command is started once, whatever happens; what only asks may be asked again.
+        program = begins = with_additions(prepared.program, additions)
+        if prepared.supply is not None:
+            begins = prepared.supply.through(program, [name for name, _ in additions])
+        # From here on there is something to undo. A command is started once, whatever happens; what only asks
+        # may be asked again.
         opened = self._opener.open(prepared.stdin, uid=table.uid, key=key, anew=wish.part != "command")
         if wish.part == "wait_for" and wish.attempt < -1:
             # Of a sensor only the latest try is of interest.
             self._outputs.remove(table.uid, attempt_key(wish.run, wish.attempt + 1))
-        ready = Ready(key, wish, table.uid, prepared, with_additions(prepared.program, additions), opened)
+        ready = Ready(key, wish, table.uid, prepared, program, opened)
+        ready.begins = begins
         try:
             self._furnish(ready, prepared)
         except OSError as error:
@@ -75,8 +81,6 @@ class Starting:
             raise NotPossible("resources", f"no group or file for it: {where}{error.strerror}") from None
         if ready.group is None and prepared.policy is not PLAIN:
             ready.bear(new_mark())
-        if prepared.supply is not None:
-            ready.begins = prepared.supply.through(ready.program, [name for name, _ in additions])
         return ready
 
     def _additions(self, key: str, wish: Start, prepared: Prepared) -> Pairs:
@@ -112,6 +116,7 @@ class Starting:
                 raise
             # It would only make its end surer, and that is no reason not to begin.
             self._log.debug("proc", f"{ready.key}: no group for it: {error}")
+            self._let_go(ready.group)
             ready.group = None
 
     def _tell_of_quota(self, job: str) -> None:
@@ -127,6 +132,18 @@ class Starting:
             self._log.error(f"{attempt.job}: {attempt.key} left more than {VARIABLE} holds: cut")
         self._let_go(attempt.group)
         return left.pairs
+
+    def adopt(self, survivors: Collection[Attempt]) -> None:
+        """Find again what an earlier life made for `survivors`, and let go of what it made for others."""
+        if self._groups is not None:
+            for attempt in survivors:
+                attempt.group = self._groups.held(attempt.key)
+        self._data.clear(keep={attempt.key for attempt in survivors})
+
+    def vanished(self, attempt: Attempt) -> None:
+        """Let go of what an earlier life made for `attempt`, which has ended. What it left, nobody knows."""
+        self._data.drop(attempt.key)
+        self._let_go(attempt.group)
 
     def undo(self, ready: Ready) -> None:
         """Let go of what was made for a process that is not."""
@@ -182,7 +199,7 @@ class Ready:
         if mark is not None and all(number != mark[0] for number, _, _ in bounds.limits):
             self.mark = mark
             marked = replace(bounds, limits=(*bounds.limits, mark))
-            self.program = self.begins = replace(self.program, bounds=marked)
+            self.begins = replace(self.begins, bounds=marked)
 
     def spawn(self, spawner: Spawner) -> None:
         """Make the process; `pid` or `trouble` says what came of it."""
@@ -207,7 +224,8 @@ class Ready:
         """Return what a later life has to know of the process; None if there is none any more."""
         if self.trouble is not None:
             return None
-        return line_of(self.key, self.pid, self.job, self._uid, self._prepared.user, self.at)
+        mark = 0 if self.mark is None else self.mark[2]
+        return line_of(self.key, self.pid, self.job, self._uid, self._prepared.user, self.at, mark)
 
     def attempt(self) -> Attempt:
         """Return the record of this start."""

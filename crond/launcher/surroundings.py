@@ -51,7 +51,7 @@ class Surroundings:
         return json.dumps(self._told(prepared)).encode("ascii")
 
     def _told(self, prepared: Prepared) -> dict[str, Any]:
-        program = prepared.program
+        program, supply = prepared.program, prepared.supply
         identity = program.identity
         bounds = program.bounds
         limits = {_LIMITS[number]: (soft, hard) for number, soft, hard in bounds.limits}
@@ -72,6 +72,9 @@ class Surroundings:
             "open_files": list(limits.pop("nofile", self._open_files)),
             "limits": limits,
             "environment": {_text(name): _text(value) for name, value in program.environment.items()},
+            # By name alone: what is in them is read by the job, as its user.
+            "env_file": None if supply is None or supply.env_file is None else _text(supply.env_file),
+            "secrets": [name for name, _ in prepared.policy.secret_env],
         }
 
 

@@ -16,7 +16,7 @@ from crond.launcher.attempts import Attempt, Attempts
 from crond.launcher.log import Log
 from crond.launcher.loop import READ, Loop
 from crond.launcher.register import Line, Register
-from crond.launcher.trees import look_at
+from crond.launcher.trees import look_at, mark_of
 
 #: Lines of attempts that have ended, which the file may hold beside as many as run.
 _SPARE = 1000
@@ -171,10 +171,10 @@ class Survivors:
         return f"{self._register.path}: {error.strerror}"
 
 
-def line_of(key: str, pid: int, job: str, uid: int, user: str, at: float) -> Line | None:
+def line_of(key: str, pid: int, job: str, uid: int, user: str, at: float, mark: int = 0) -> Line | None:
     """Return what is to be kept about `pid`, which was started for attempt `key`; None if it has ended."""
     found = look_at(pid)
-    return None if found is None else Line(key, pid, found.started, job, uid, user, at)
+    return None if found is None else Line(key, pid, found.started, job, uid, user, at, mark)
 
 
 def _lives(pid: int, ticks: int | None) -> bool:
@@ -204,4 +204,5 @@ def _attempt_of(line: Line) -> Attempt:
         mail_when_failed=False,
         of_pam=frozenset(),
         ticks=line.ticks,
+        mark=mark_of(line.mark),
     )

@@ -57,18 +57,24 @@ def new_mark() -> tuple[int, int, int] | None:
     if resource.getrlimit(resource.RLIMIT_RTTIME) != (resource.RLIM_INFINITY, resource.RLIM_INFINITY):
         return None
     # Microseconds of real-time scheduling without a pause: a hundred thousand years.
-    mark = 2**62 + int.from_bytes(os.urandom(7), "big")
-    return resource.RLIMIT_RTTIME, mark, mark
+    return mark_of(2**62 + int.from_bytes(os.urandom(7), "big"))
+
+
+def mark_of(number: int) -> tuple[int, int, int] | None:
+    """Return the mark that an earlier life wrote down as `number`, None for 0."""
+    return (resource.RLIMIT_RTTIME, number, number) if number else None
 
 
 def bearers(processes: Mapping[int, Process], mark: tuple[int, int, int]) -> set[Process]:
     """Return those of `processes` that bear `mark` and have lost their parent: what it had made is below."""
-    # An orphan is ours; where the kernel knows no such adoption, it is that of the first process.
-    orphans = (process for process in processes.values() if process.parent in (os.getpid(), 1))
-    return {process for process in orphans if _mark_of(process.pid) == mark[2]}
+    # An orphan is ours. One of an earlier life is that of whoever started us, or of the first process; so are
+    # all where the kernel knows no such adoption.
+    adopters = (os.getpid(), os.getppid(), 1)
+    orphans = (process for process in processes.values() if process.parent in adopters)
+    return {process for process in orphans if _borne_by(process.pid) == mark[2]}
 
 
-def _mark_of(pid: int) -> int | None:
+def _borne_by(pid: int) -> int | None:
     try:
         with open(f"/proc/{pid}/limits", "rb", buffering=0) as file:
             text = file.read(4096)

@@ -66,6 +66,8 @@ def lines_of(shot: OneShot) -> str:
     if not shot.directory.startswith("/"):
         raise ValueError(f"{shot.directory} is no absolute path")
     annotation = f"#: name={shot.name} working_dir={_quoted(shot.directory)} umask={shot.umask:03o}"
+    # As at(1): what came while the host was off runs when it is back.
+    annotation += " catchup=latest catchup_window=3650d"
     return f"{annotation}\n@at {shot.at.isoformat()} {command}\n"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from crond.model.dependency import Dependency
 from crond.model.fields import Dialect, Draw
+from crond.model.messages import is_environment_name
 from crond.model.schedule import Schedule
 from crond.model.specials import BadSpecial, parse_duration, parse_schedule
 from crond.model.wording import joined, span
@@ -216,6 +217,12 @@ def _target_said(target: str) -> str:
     return f"{scheme}://..." if mark else target
 
 
+def _given(text: str, _rules: Rules) -> str:
+    if not is_environment_name(text):
+        raise BadValue
+    return text
+
+
 def _secret(text: str, _rules: Rules) -> tuple[str, str]:
     name, _, source = text.partition("=")
     if not _VARIABLE.fullmatch(name) or not _SECRET_SOURCE.fullmatch(source):
@@ -283,7 +290,10 @@ TEXT = Form("a text, in quotes where it has blanks", _text)
 COMMAND = Form("a command, in quotes where it has blanks", _text)
 PATH = Form("a path", _text)
 NAMES = several("names, separated by commas", NAME)
-VARIABLES = several("names of variables, separated by commas", has_form("a variable", _VARIABLE))
+VARIABLES = several(
+    "names of variables, separated by commas, but PATH, LD_* and others that decide what runs",
+    Form("a variable", _given),
+)
 DAYS_OFF = several(
     "files of dates (/etc/holidays) or countries (KR, DE-BY), separated by commas",
     either(has_form("a path", re.compile(r"/[^\0]+")), has_form("a country", _COUNTRY)),

@@ -125,16 +125,21 @@ class Views:
         return _pause(self._engine.memory.pauses[job.id]) if self._engine.memory.is_paused(job.id) else None
 
     def graph(self, jobs: list[Job]) -> dict[str, Any]:
-        """The jobs that hang together with `jobs` (with none: all that depend on any), and their arrows."""
+        """The jobs of the pipelines of `jobs` (with none: of all pipelines), and their arrows."""
         graph = self._engine.roster.graph
+        named = [
+            job
+            for job in self.jobs()
+            if job.entry.policy.pipeline or job.id in graph.parents or job.id in graph.children
+        ]
+        names = self._pipelines([*named, *jobs])
+        wanted = {job.id for job in named}
+        if jobs:
+            linked = {one for job in jobs for one in graph.pipeline_of(job.id)}
+            called = {(job.owner, names[job.id]) for job in jobs if names[job.id]}
+            wanted = linked | {job.id for job in named if (job.owner, names[job.id]) in called}
         mine = {job.id for job in self.jobs()}
-        wanted: set[str] = set()
-        for job in jobs:
-            wanted |= graph.pipeline_of(job.id)
-        if not jobs:
-            wanted = {*graph.parents, *graph.children}
         shown_jobs = [job for job in self.jobs() if job.id in wanted]
-        names = self._pipelines(shown_jobs)
         return {
             "jobs": [
                 {
@@ -197,6 +202,8 @@ class Views:
             "expires_at": iso(end) if end < _LAST else None,
             "day_off": "" if instant is None else self._engine.day_off(job, instant),
             "paused": self.pause_of(job),
+            "after": [link.parent for link in self._engine.roster.graph.parents.get(job.id, ())],
+            "jitter": self._engine.jitter_of(job),
             "queued": len(due),
             "runs": [self.detail(run) for run in runs[:_SHOWN]],
         }

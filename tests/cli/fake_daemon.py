@@ -86,7 +86,8 @@ class FakeDaemon:
         self.state = state
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.arrived = threading.Event()
-        self.scheduler: dict[str, Script] = {}
+        # `why` asks how a job stands now beside all that a test is about.
+        self.scheduler: dict[str, Script] = {"standing": lambda _: [no("unknown", "there is no such job")]}
         self.launcher: dict[str, Script] = {}
         self.edits: dict[type, Callable[[Any], Iterable[Step]]] = {}
         self.edited: list[Any] = []

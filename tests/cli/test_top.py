@@ -51,7 +51,7 @@ def test_json(ask: Client, daemon: FakeDaemon) -> None:
     """The status's lists; each running run has its usage."""
     daemon.answers("status", yes(status()))
     told = json.loads(ask("top", "--json").stdout)
-    assert set(told) == {"now", "running", "next", "failed"}
+    assert set(told) == {"now", "running", "next", "paused", "held", "failed"}
     usage = told["running"][0]["usage"]
     assert set(usage) == {"cpu", "memory", "processes"}
     assert usage["memory"] > 1_000_000

@@ -119,7 +119,7 @@ def due_daily(daemon: FakeDaemon, *, schedule: str = DAILY, up_since: str = "202
         ),
         (
             {**recorded(state="waiting", outcome=None, reason="overlap"), **NEVER, "ended_at": None},
-            "it is about to start",
+            "it waits",
             "Run k3f, for 2026-11-21 03:00:00 KST, has not started yet: it is waiting (overlap).",
         ),
         (
@@ -128,12 +128,12 @@ def due_daily(daemon: FakeDaemon, *, schedule: str = DAILY, up_since: str = "202
                 **NEVER,
                 "ended_at": None,
             },
-            "it is about to start",
+            "it waits",
             "Run k3f, for 2026-11-21 03:00:00 KST, has not started yet: it is waiting for pool root/gpu.",
         ),
         (
             {**recorded(state="waiting", outcome=None, waits="retry"), "ended_at": None},
-            "it runs",
+            "it waits",
             "Run k3f started last at 2026-11-21 03:00:00 KST; it is waiting to retry.",
         ),
         (
@@ -156,7 +156,7 @@ def test_what_is_recorded(ask: Client, daemon: FakeDaemon, run: dict, title: str
     assert lines[:2] == [f"root/backup: {title}", f"  {sentence}"]
     assert lines[-1].endswith("crontabx show k3f")
     wanted = {"job": "backup", "instant": "1795197600", "upto": "1795197660"}
-    assert daemon.asked == [("recorder", "why", wanted)]
+    assert daemon.asked[0] == ("recorder", "why", wanted)
 
 
 def test_what_a_failure_may_mean(ask: Client, daemon: FakeDaemon) -> None:
@@ -221,7 +221,7 @@ def test_an_interval_of_the_job_itself(ask: Client, daemon: FakeDaemon, kind: st
     due_daily(daemon)
     span = "from 2026-11-21 02:50:00 KST to 2026-11-21 03:05:00 KST (15 min)"
     assert verdict(ask, "backup", "2026-11-21T03:00") == (
-        Verdict.PAUSED,
+        Verdict.PAUSED if kind == "pause" else Verdict.DISABLED,
         f"It did not run at {DUE}: {words} {span}: by root.",
     )
 
@@ -462,3 +462,184 @@ def test_an_instant_in_two_words(ask: Client, daemon: FakeDaemon) -> None:
     moment = datetime.fromtimestamp(int(daemon.asked[0][2]["instant"]), UTC)
     assert (moment.hour, moment.minute) == (18, 0)
     assert ask("why", "backup", "once").exit_code == 2
+
+
+# --- how it stands now -----------------------------------------------------------------------------------
+
+
+def standing_body(*runs: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    """How the scheduler tells of a job that nothing keeps."""
+    return {
+        "job": "root/backup",
+        "held": "",
+        "enabled": True,
+        "starts_at": None,
+        "expires_at": None,
+        "day_off": "",
+        "paused": None,
+        "after": [],
+        "jitter": 0,
+        "queued": 0,
+        "runs": list(runs),
+        **changed,
+    }
+
+
+BY_ROOT = "paused by root since 2026-11-21 02:00:00 KST, until somebody resumes it"
+PAUSE = {"since": "2026-11-20T17:00:00Z", "until": None, "by": 0, "note": "the source is down"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected", "words"),
+    [
+        (
+            {"paused": PAUSE},
+            Verdict.PAUSED,
+            f"It did not run at {DUE}: it is {BY_ROOT}: the source is down.",
+        ),
+        ({"enabled": False}, Verdict.DISABLED, "It is not enabled (enabled=no)."),
+        (
+            {"starts_at": "2026-12-01T00:00:00Z"},
+            Verdict.DISABLED,
+            "It lives from 2026-12-01 09:00:00 KST on (starts_at).",
+        ),
+        (
+            {"expires_at": "2026-11-01T00:00:00Z"},
+            Verdict.DISABLED,
+            "Its time was over at 2026-11-01 09:00:00 KST (expires_at).",
+        ),
+        ({"queued": 1}, Verdict.TO_START, f"It was due at {DUE}, and is to start at once."),
+        ({"held": "there is no job 'x'"}, Verdict.DISABLED, "It is held: there is no job 'x'."),
+    ],
+)
+def test_a_due_without_a_run_that_something_keeps(
+    ask: Client, daemon: FakeDaemon, changed: dict[str, Any], expected: Verdict, words: str
+) -> None:
+    """What the history cannot know yet, the scheduler says: a pause that still holds, a window, a key."""
+    remembers(daemon)
+    due_daily(daemon)
+    daemon.answers("standing", yes(standing_body(**changed)))
+    body = json.loads(ask("why", "backup", "2026-11-21T03:00", "--json").stdout)
+    assert (body["verdict"], body["answer"][-1]) == (expected, words)
+
+
+def test_what_is_to_come_is_kept_or_waits(ask: Client, daemon: FakeDaemon) -> None:
+    """Of a moment to come: what will keep it then, else what it will wait for."""
+    remembers(daemon)
+    due_daily(daemon)
+    pause = PAUSE | {"until": "2097-01-01T00:00:00Z"}
+    daemon.answers("standing", yes(standing_body(paused=pause)))
+    assert "It is paused by root" in ask("why", "backup", "2096-11-21T03:00").stdout
+    after = {"after": ["root/sales", "alice/x"], "jitter": 90}
+    daemon.answers("standing", yes(standing_body(paused=pause, **after)))
+    told = ask("why", "backup", "2098-11-21T03:00").stdout
+    assert "It will wait for sales, alice/x." in told
+    assert "It starts 1 min 30 s after its instant (jitter)." in told
+
+
+WAITING = {**NEVER, "state": "waiting", "outcome": None, "ended_at": None}
+DETAIL = {"spent": 0, "retries": 3, "max_load": 2.5, "parents": [], "others": [], "pool_held": None}
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentences"),
+    [
+        (
+            {
+                "waits": "dependencies",
+                "until": "2097-11-20T18:00:00Z",
+                "parents": [
+                    {"job": "root/sales", "run": "b2c", "outcome": None, "reason": "", "state": "running"},
+                    {"job": "root/weather", "run": "a1b", "outcome": "success", "reason": "", "state": ""},
+                ],
+            },
+            ["sales (run b2c) has not ended: it is running.", "weather has ended: success."],
+        ),
+        (
+            {"waits": "retry", "attempts": 2, "exit_code": 5},
+            ["Attempt 2 of 4 failed (exit status 5); the next one is to come."],
+        ),
+        (
+            {"waits": "overlap", "others": [run_body(**RUNNING, id="old1")]},
+            ["Run old1 of the same job is in its way: running for"],
+        ),
+        (
+            {
+                "waits": "pool",
+                "pool_held": {
+                    "name": "gpu",
+                    "size": 2,
+                    "taken": 2,
+                    "holders": [{"job": "root/train", "run": "c3d", "slots": [0, 1]}],
+                },
+            },
+            ["Slots of the pool gpu that are taken: 2 of 2, by root/train (run c3d)."],
+        ),
+        (
+            {"waits": "pool", "pool_held": {"name": "gpu", "size": 1, "taken": 1, "holders": []}},
+            ["Slots of the pool gpu that are taken: 1 of 1, by jobs of others."],
+        ),
+        ({"waits": "load"}, ["The load of the host is not below 2.5 (max_load)."]),
+        ({"waits": "past"}, ["The run of this job before it has not ended (depends_on_past)."]),
+        ({"waits": "sensor"}, ["What its wait_for asks for is not there yet"]),
+        ({"waits": "jitter"}, ["Its start is put off by its jitter."]),
+    ],
+)
+def test_what_a_run_waits_for(
+    ask: Client, daemon: FakeDaemon, changed: dict[str, Any], sentences: list[str]
+) -> None:
+    """Whoever is in its way is named, with how long that may last."""
+    run = {**recorded(), **WAITING, **changed}
+    remembers(daemon, run)
+    daemon.answers("standing", yes(standing_body({**run, **DETAIL, **changed})))
+    told = ask("why", "backup", "2026-11-21T03:00").stdout
+    assert told.startswith("root/backup: it waits\n")
+    for sentence in sentences:
+        assert f"  {sentence}" in told
+    assert ("It waits no longer than until 2097-11-21 03:00:00 KST" in told) is ("until" in changed)
+
+
+def test_what_keeps_a_job_from_now_on(ask: Client, daemon: FakeDaemon) -> None:
+    """Without an instant the question is about now, too: its last run is told, and that it is paused."""
+    remembers(daemon, recorded())
+    due_daily(daemon)
+    daemon.answers("standing", yes(standing_body(paused=PAUSE)))
+    told = ask("why", "backup").stdout
+    assert "It is paused by root since" in told
+
+
+def shown_body(**changed: Any) -> list[Any]:
+    return [yes({"run": {**recorded(**changed), "attempts_detail": []}, "crontab": None, "behind": 0})]
+
+
+def parent(job: str, run: str | None, outcome: str, reason: str = "") -> dict[str, Any]:
+    return {"job": f"root/{job}", "run": run, "outcome": outcome, "exit_code": None, "reason": reason}
+
+
+def test_the_cause_is_followed_through_the_parents(ask: Client, daemon: FakeDaemon) -> None:
+    """Three jobs further up one has failed: it is named, with what to ask about it, and no other."""
+    remembers(daemon, {**recorded(id="rep", outcome="upstream_failed", reason="train: x"), **NEVER})
+    told = {
+        "rep": shown_body(
+            id="rep",
+            outcome="upstream_failed",
+            parents=[parent("train", "tra", "upstream_failed"), parent("ok", "okk", "success")],
+        ),
+        "tra": shown_body(id="tra", outcome="upstream_failed", parents=[parent("sales", "sal", "failed")]),
+        "sal": shown_body(id="sal", job="root/sales", outcome="failed", exit_code=3),
+    }
+    daemon.recorder["show"] = lambda arguments: told[arguments["run"]]
+    text = ask("why", "report", "2026-11-21T03:00").stdout
+    assert f"  The cause: run sal of root/sales, for {DUE}: failed (exit status 3)." in text
+    assert "crontabx why root/sales 2026-11-21T03:00" in text
+    assert text.count("The cause") == 1
+
+
+def test_the_cause_of_what_was_skipped(ask: Client, daemon: FakeDaemon) -> None:
+    """A parent without a run says why there was none; parents that name each other end the search."""
+    remembers(daemon, {**recorded(id="rep", outcome="skipped", reason="sales: skipped"), **NEVER})
+    parents = [parent("sales", None, "skipped", "it is paused"), parent("loop", "rep", "skipped")]
+    daemon.recorder["show"] = lambda _: shown_body(id="rep", outcome="skipped", parents=parents)
+    text = ask("why", "report", "2026-11-21T03:00").stdout
+    assert "  The cause: root/sales was not to run: it is paused." in text
+    assert text.count("The cause") == 1

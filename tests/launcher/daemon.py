@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import select
 import signal
@@ -26,8 +27,11 @@ from crond.model.frames import LARGE_FRAME, FrameReader, frame
 from crond.model.messages import (
     FACTS,
     Ack,
+    Answer,
+    Ask,
     Exited,
     NotStarted,
+    Piece,
     Start,
     Started,
     TablesComplete,
@@ -282,6 +286,16 @@ def files_config(folder: Path, *files: Path, **more: Any) -> Config:
         recorder=False,
     )
     return dataclasses.replace(base, **more)
+
+
+def surroundings(daemon: Daemon, table: TableText, entry: int = 0) -> dict[str, Any]:
+    """Return what the launcher tells us of a start of `entry`."""
+    asked = Ask("env", (("table", str(table.version)), ("entry", str(entry))))
+    data, _ = daemon.ask(frame(encode(asked)))
+    answer, *pieces = (decode(payload, Answer, Piece) for payload in FrameReader(LARGE_FRAME).feed(data))
+    assert answer.ok, answer
+    told: dict[str, Any] = json.loads(b"".join(piece.data for piece in pieces))
+    return told
 
 
 def output_of(config: Config, uid: int, key: str) -> bytes:

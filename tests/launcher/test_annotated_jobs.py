@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,8 @@ import pytest
 
 from crond.launcher.config import Config
 from crond.model.messages import Exited, Forget, NotStarted, Retire, Stop
-from tests.launcher.daemon import Daemon, Runner, alive, files_config, output_of, until
+from tests.launcher.daemon import Daemon, Runner, alive, files_config, output_of, surroundings, until
+from tests.launcher.escaping import as_user, escaped, escaping
 
 pytestmark = pytest.mark.system
 UID = os.geteuid()
@@ -156,14 +156,14 @@ def test_of_a_sensor_the_latest_try_is_kept(begin: Callable[..., Jobs]) -> None:
 
 
 def test_only_commands_are_in_crons_log(begin: Callable[..., Jobs]) -> None:
-    """A sensor is asked each minute: cron's log would be full of it."""
-    jobs = begin(*THREE)
+    """A sensor is asked each minute: cron's log, and what `crond FILE` shows, would be full of it."""
+    jobs = begin(*THREE, echo=True)
     jobs.end(jobs.start(attempt=-1))
     jobs.end(jobs.start(attempt=0))
     jobs.end(jobs.start())
     jobs.daemon.wait_for(jobs.daemon.lines, "job0: ended")
     told = [line for line in jobs.daemon.lines if "job0" in line]
-    assert [line.split("job0: ")[1].split()[0] for line in told] == ["started", "ended,"]
+    assert [line.split("job0")[1].split()[1] for line in told] == ["started", "command", "ended,"]
 
 
 # --- environment -----------------------------------------------------------------------------------
@@ -178,6 +178,16 @@ def test_the_scheduler_gives_our_names_and_params_alone(begin: Callable[..., Job
     assert jobs.says(0, environment=given) == ["1,,3,4"]
     assert jobs.says(1, environment=given) == [",3"]
     jobs.daemon.wait_for(jobs.daemon.errors, "job0: not given, since params= does not name it: DB")
+
+
+def test_a_value_that_cannot_be_given_leaves_nothing_behind(begin: Callable[..., Jobs]) -> None:
+    """Half a character, which no environment holds: there is no output of an attempt that never was."""
+    jobs = begin("#: name=j", "* * * * * echo on")
+    result = jobs.run(run="r", environment=(("CRONTABX_A", "\ud800"),))
+    assert refusal(result)[0] == "resources"
+    assert jobs.says() == ["on"]
+    assert "r.1" not in jobs.outputs()
+    assert os.listdir(Path(jobs.config.state) / "data") == []
 
 
 def test_what_a_job_leaves_comes_with_its_end(begin: Callable[..., Jobs]) -> None:
@@ -241,6 +251,19 @@ def test_memory_is_bounded(begin: Callable[..., Jobs]) -> None:
     assert jobs.says(1) == [str(600 << 20)]
 
 
+def test_a_quota_that_nobody_can_hold_is_said_once(folder: Path, daemon: Begin) -> None:
+    """Without a cgroup the jobs run, and the log does not fill."""
+    begin = as_user("nobody", daemon, folder)
+    (folder / "crontab").write_text("HOME=/\n#: cpu_quota=50%\n* * * * * true\n")
+    running = begin(files_config(folder, folder / "crontab"))
+    runner = Runner(running.wire())
+    for _ in range(2):
+        assert code(runner.run(runner.table(folder / "crontab"))) == 0
+    running.wait_for(running.errors, "job0: cpu_quota has no effect on this host")
+    running.end()
+    assert sum("cpu_quota" in line for line in running.errors) == 1
+
+
 def test_a_folder_that_is_not_there(begin: Callable[..., Jobs], folder: Path) -> None:
     """It must exist, whatever the dialect thinks of a home that does not."""
     jobs = begin(f"HOME={folder}", "#: working_dir=missing", "* * * * * echo ran", dialect="debian")
@@ -293,6 +316,27 @@ def test_an_env_file_and_secrets(begin: Callable[..., Jobs], folder: Path) -> No
     assert not any("hunter2" in line for line in jobs.daemon.errors + jobs.daemon.lines)
 
 
+def test_what_a_job_would_have_is_told_without_its_secrets(begin: Callable[..., Jobs], folder: Path) -> None:
+    """By name alone; folder, mask and limits are those of a start."""
+    (folder / "key").write_text("hunter2\n")
+    jobs = begin(
+        f"HOME={folder}",
+        f"#: env_file=env secret_env=K=file:{folder}/key secret_env=T=env:TOKEN",
+        "#: working_dir=w umask=027 limit_nofile=99",
+        "* * * * * true",
+        "* * * * * true",
+        env={"TOKEN": "sesame"},
+        clean_env=True,
+    )
+    told = surroundings(jobs.daemon, jobs.runner.table(jobs.path))
+    assert (told["env_file"], told["secrets"]) == (f"{folder}/env", ["K", "T"])
+    assert (told["directory"], told["umask"], told["open_files"]) == (f"{folder}/w", 0o027, [99, 99])
+    assert (told["shell"], told["command"]) == ("/bin/sh", "true")
+    assert not {"hunter2", "sesame"} & set(told["environment"].values())
+    plain = surroundings(jobs.daemon, jobs.runner.table(jobs.path), 1)
+    assert (plain["env_file"], plain["secrets"]) == (None, [])
+
+
 def test_a_secret_that_cannot_be_read_fails_the_attempt(begin: Callable[..., Jobs]) -> None:
     """The command does not run without it; the reason is in the output."""
     jobs = begin("#: secret_env=K=file:/no/such", "* * * * * echo ran")
@@ -339,29 +383,9 @@ def test_what_users_leave(host: Callable[..., Config], folder: Path, daemon: Beg
 
 # --- stopping --------------------------------------------------------------------------------------
 
-#: Forks until no parent of its own and no session lead to it, ignores TERM, and tells its pid.
-_ESCAPE = """\
-import os, signal, sys, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-for _ in range(3):
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-with open(sys.argv[1] + ".new", "w") as file:
-    file.write(str(os.getpid()))
-os.rename(sys.argv[1] + ".new", sys.argv[1])
-time.sleep(1000)
-"""
-
-
-def escaping(folder: Path) -> str:
-    (folder / "escape.py").write_text(_ESCAPE)
-    return f"/usr/bin/python3 -S {folder}/escape.py {folder}/pid; exec sleep 1000"
-
 
 def stop_one(runner: Runner, folder: Path, key: str) -> None:
-    until((folder / "pid").exists)
-    pid = int((folder / "pid").read_text())
+    pid = escaped(folder)
     assert alive(pid)
     runner.wire.send(Stop(key))
     assert code(runner.result(key)) == -signal.SIGTERM
@@ -383,17 +407,11 @@ def test_a_tree_that_forked_away_ends(begin: Callable[..., Jobs], folder: Path) 
     jobs.end(other)
 
 
-@AS_ROOT
 def test_a_tree_ends_without_a_cgroup(folder: Path, daemon: Begin) -> None:
     """In most containers nobody gives us a group: the mark of the attempt's processes tells who is of it."""
-    if shutil.which("setpriv") is None:
-        pytest.skip("no setpriv")
-    nobody = pwd.getpwnam("nobody")
-    os.chown(folder, nobody.pw_uid, -1)
+    begin = as_user("nobody", daemon, folder)
     (folder / "crontab").write_text(f"HOME=/\n#: timeout=1h kill_timeout=1s\n* * * * * {escaping(folder)}\n")
-    config = files_config(folder, folder / "crontab")
-    wrapper = ("setpriv", "--reuid", str(nobody.pw_uid), "--clear-groups")
-    runner = Runner(daemon(config, wrapper=wrapper).wire())
+    runner = Runner(begin(files_config(folder, folder / "crontab")).wire())
     stop_one(runner, folder, runner.start(runner.table(folder / "crontab")))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from crond.launcher.data import Data, Left, read_pairs
 from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME
-from crond.model.messages import DATA_LIMIT, DATA_MOST, Exited
+from crond.model.messages import DATA_LIMIT, DATA_MOST, Exited, is_environment_name
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,7 @@ from crond.model.messages import DATA_LIMIT, DATA_MOST, Exited
         (b" A=1\n1B=2\nC-D=3\nno word\n=4\nexport E=5\n\xc3\x9c=6\n", ()),
         (b"A=\xff\xc3\xbc\n", (("A", "\udcff\u00fc"),)),
         (b"A=1\0\nB=2\n", (("B", "2"),)),
-        (b"A" * 128 + b"=1\n" + b"B" * 129 + b"=2\n", (("A" * 128, "1"),)),
+        (b"A" * 59 + b"=1\n" + b"B" * 60 + b"=2\n", (("A" * 59, "1"),)),
     ],
 )
 def test_lines(text: bytes, pairs: tuple[tuple[str, str], ...]) -> None:
@@ -59,6 +58,15 @@ def test_whatever_a_job_leaves_can_be_told(text: bytes) -> None:
     """Any bytes become a message that comes back as it was."""
     fact = Exited(1, "r.1", 0.0, 0, 0.0, 0.0, 0, 0, 0, 0, read_pairs(text).pairs)
     assert decode(encode(fact), Exited) == fact
+
+
+def test_a_key_of_any_length_stops_no_other_job() -> None:
+    """A job wrote a key of 120 letters: its child's start broke the bounds of the wire, each time that it was
+    sent, and with the wire all jobs of the host stood still.
+    """
+    longest = max(read_pairs(b"".join(b"K" * size + b"=1\n" for size in range(1, 200))).pairs)[0]
+    assert is_environment_name(f"OUT_{'P' * 64}_{longest}")
+    assert not is_environment_name(f"OUT_{'P' * 64}_{longest}K")
 
 
 def test_the_most_that_is_left_fits_into_a_message() -> None:
@@ -107,15 +115,15 @@ def test_a_file_of_any_size_is_read_up_to_the_limit(data: Data) -> None:
 
 
 def test_what_an_earlier_life_left_goes(data: Data) -> None:
-    """But for attempts that live on, or may, and those of this life."""
+    """But for attempts that live on, and those of this life."""
     data.make("new.1", None)
-    for key in ("old.1", "alive.1", "young.1"):
+    for key in ("old.1", "alive.1"):
         Path(data.path(key)).write_text("A=1\n")
-    for key in ("old.1", "alive.1", "new.1"):
-        os.utime(data.path(key), (0, time.time() - 8 * 86400))
     data.clear(keep={"alive.1"})
-    assert sorted(os.listdir(os.path.dirname(data.path("x")))) == ["alive.1", "new.1", "young.1"]
-    data.take("new.1")
+    assert sorted(os.listdir(os.path.dirname(data.path("x")))) == ["alive.1", "new.1"]
+    data.drop("alive.1")
+    assert data.take("new.1").pairs == ()
+    assert os.listdir(os.path.dirname(data.path("x"))) == []
 
 
 def test_one_that_is_in_the_way_is_replaced(data: Data) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,10 +12,8 @@ from typing import Any
 import pytest
 
 from crond.launcher.config import Config
-from crond.model.codec import decode, encode
-from crond.model.frames import LARGE_FRAME, FrameReader, frame
-from crond.model.messages import Answer, Ask, Exited, NotStarted, Piece, Started, Stop, TableText
-from tests.launcher.daemon import Daemon, Runner, alive, output_of, until
+from crond.model.messages import Exited, NotStarted, Started, Stop
+from tests.launcher.daemon import Daemon, Runner, alive, output_of, surroundings, until
 
 pytestmark = [
     pytest.mark.root,
@@ -160,15 +157,6 @@ def test_jobs_get_what_pam_gives(pam: Host, dialect: str) -> None:
     assert "Max processes             77" not in output(daemon, runner, ben)
     told = surroundings(daemon, runner.table(ben))
     assert (told["limits"], told["nice"]) == ({}, os.getpriority(os.PRIO_PROCESS, 0))
-
-
-def surroundings(daemon: Daemon, table: TableText) -> dict[str, Any]:
-    asked = Ask("env", (("table", str(table.version)), ("entry", "0")))
-    data, _ = daemon.ask(frame(encode(asked)))
-    answer, *pieces = (decode(payload, Answer, Piece) for payload in FrameReader(LARGE_FRAME).feed(data))
-    assert answer.ok, answer
-    told: dict[str, Any] = json.loads(b"".join(piece.data for piece in pieces))
-    return told
 
 
 def test_root_has_limits_too(pam: Host) -> None:

@@ -112,6 +112,19 @@ def test_a_later_version_may_say_more(tmp_path: Path) -> None:
     assert Register(str(path), BOOT).read() == LINES
 
 
+def test_a_mark_is_kept(tmp_path: Path) -> None:
+    """Earlier versions wrote none, and what is no mark is none."""
+    path = tmp_path / "processes"
+    marked = NEXT._replace(mark=2**62 + 5)
+    Register(str(path), BOOT).add([marked])
+    assert Register(str(path), BOOT).read() == [marked]
+    for other in (b'"x"]', b"true]", b"-1]", b"9223372036854775808]"):
+        path.write_bytes(path.read_bytes().rpartition(b" ")[0] + b" " + other)
+        assert Register(str(path), BOOT).read() == [NEXT]
+    path.write_bytes(path.read_bytes().rpartition(b",")[0] + b"]")
+    assert Register(str(path), BOOT).read() == [NEXT]
+
+
 def test_a_full_disk(tmp_path: Path) -> None:
     """Half a batch is an error; lines before it are still there, and those after it once there is room."""
     path = tmp_path / "processes"

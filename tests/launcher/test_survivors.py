@@ -48,6 +48,7 @@ from tests.launcher.daemon import (
     output_of,
     until,
 )
+from tests.launcher.escaping import as_user, escaped, escaping
 from tests.launcher.test_register import largest_file
 
 UID = os.geteuid()
@@ -395,6 +396,44 @@ def test_a_survivor_is_stopped_with_its_tree(lived: Callable[..., Lived], folder
     assert life.vanished().attempt == key
     tree = [pid, *(int(file.read_text()) for file in files)]
     until(lambda: not any(alive(each) for each in tree))
+
+
+@pytest.mark.parametrize("user", [None, "nobody"])
+def test_a_survivor_is_stopped_with_all_that_it_made(daemon: Begin, folder: Path, user: str | None) -> None:
+    """A child that had left its session and its parent before the restart went on for good: a later life
+    finds the cgroup of an annotated job again, or its mark.
+    """
+    begin = daemon
+    if user is not None:
+        # Nobody gives a user a cgroup.
+        begin = as_user(user, daemon, folder)
+    life = Lived(begin, folder, "HOME=/", "#: timeout=1h", f"* * * * * {escaping(folder)}", kill_timeout=0.5)
+    key, pid = life.start()
+    child = escaped(folder)
+    life.die_and_live()
+    life.wire.send(Stop(key))
+    assert life.vanished().attempt == key
+    until(lambda: not alive(pid) and not alive(child))
+
+
+def test_what_a_survivor_leaves_is_not_told_and_not_kept(lived: Callable[..., Lived], folder: Path) -> None:
+    """Its path stays as long as it runs, or the job would fail on it; nobody can say how it ended."""
+    fifo = folder / "go"
+    os.mkfifo(fifo)
+    life = lived(
+        "#: name=j",
+        f"* * * * * echo A=1 > $CRONTABX_OUTPUT; read x < {fifo}; echo B=2 >> $CRONTABX_OUTPUT && echo ok",
+    )
+    key, _ = life.start()
+    data = Path(life.config.state) / "data" / key
+    until(lambda: data.exists() and data.read_text())
+    (data.parent / "old.1").write_text("A=1\n")
+    life.die_and_live()
+    assert os.listdir(data.parent) == [key]
+    fifo.write_text("go\n")
+    life.vanished()
+    assert output_of(life.config, UID, key) == b"ok\n"
+    until(lambda: not data.exists())
 
 
 def test_a_survivor_is_not_started_again(lived: Callable[..., Lived]) -> None:

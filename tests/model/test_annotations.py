@@ -116,6 +116,16 @@ def told(table: Table, severity: str = "error") -> list[tuple[int, int, str]]:
     ]
 
 
+@pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "IFS", "HOME", "A" * 129])
+def test_a_param_decides_on_no_program(name: str) -> None:
+    """`#: params=PATH`, and `run --env PATH=...` sent a start that the launcher takes for the word of a false
+    scheduler: it was killed, each time anew, and no job of the host started.
+    """
+    table = parsed(f"#: params=LR,{name}\n{LINE}")
+    assert next(message for _, _, message in told(table)).startswith("bad params")
+    assert table.entries[0].policy.params == ()
+
+
 def test_every_key_has_a_case_and_a_field() -> None:
     """Table, policy and these tests have the same keys, and the kept ones are unknown."""
     assert {key for key, *_ in CASES} == set(KEYS)

@@ -92,7 +92,7 @@ def test_the_shell_does_the_same(command: str, dialect: Dialect) -> None:
 def test_what_the_lines_are() -> None:
     """One annotation and one line, which people can read where there is nothing to hide."""
     assert lines_of(shot("date +%H > now")) == (
-        "#: name=at-abc234 working_dir='/home/ann' umask=022\n"
+        "#: name=at-abc234 working_dir='/home/ann' umask=022 catchup=latest catchup_window=3650d\n"
         "@at 2026-12-01T09:00:00+09:00 date +\\%H > now\n"
     )
     assert lines_of(shot("a 5%\nb")).endswith(" eval \"$(printf \\%b 'a 5\\0045\\nb')\"\n")

@@ -68,20 +68,26 @@ def stage(ground: Ground, people: People) -> Iterator[Stage]:
 
 
 def test_only_what_a_table_holds_is_started(stage: Stage, people: People) -> None:
-    """No entry of that number, no table of that version: refused with the reason, and no process is made."""
+    """No entry of that number, no table of that version, no such part of it: refused with the reason, and no
+    process is made.
+    """
     table = stage.table
     refused = {
         "entry": Start(table.version, 1, "command", "x", "entry", 1),
         "last": Start(table.version, 2**31 - 1, "command", "x", "last", 1),
         "version": Start(table.version + 1, 0, "command", "x", "version", 1),
         "none": Start(0, 0, "command", "x", "none", 1),
+        "condition": Start(table.version, 0, "condition", "x", "condition", 0),
+        "sensor": Start(table.version, 0, "wait_for", "x", "sensor", -1),
+        "number": Start(table.version, 0, "condition", "x", "number", 1),
     }
     reasons = {}
     for name, wish in refused.items():
         fact = stage.answer(wish)
         assert isinstance(fact, NotStarted)
         reasons[name] = fact.reason
-    assert reasons == {"entry": "unknown", "last": "unknown", "version": "stale", "none": "stale"}
+    stale = {"version", "none"}
+    assert reasons == {name: "stale" if name in stale else "unknown" for name in refused}
     assert stage.outputs() == []
 
     held = stage.answer(Start(table.version, 0, "command", "root", "held", 1))
@@ -109,10 +115,10 @@ def test_no_attempt_is_started_twice(stage: Stage) -> None:
     [
         ["start", 1, 0, "command", "x", "run", 1, [["LD_PRELOAD", "/tmp/evil.so"]]],
         ["start", 1, 0, "command", "x", "run", 1, [["PATH", "/tmp"]]],
-        ["start", 1, 0, "condition", "x", "run", 1, []],
+        ["start", 1, 0, "shell", "x", "run", 1, []],
         ["start", 1, 0, "command", "x", "../../../etc/cron.d/evil", 1, []],
         ["start", 1, 0, "command", "x", "/etc/passwd", 1, []],
-        ["start", 1, 0, "command", "x", "run", -1, []],
+        ["start", 1, 0, "command", "x", "run", -(10**7), []],
         ["start", 1, -1, "command", "x", "run", 1, []],
         ["start", "1", 0, "command", "x", "run", 1, []],
         ["start", 1, 0, "command", "x", "run", 1, [], "sh -c id"],
@@ -124,7 +130,8 @@ def test_no_attempt_is_started_twice(stage: Stage) -> None:
         ["mail", "root"],
         ["ack", -1],
         ["ack", True],
-        ["hello", 1, "life", "boot", True, 0, "cronie", 0.0],
+        ["retire", 1],
+        ["hello", 1, "life", "boot", True, 0, "cronie", 0.0, [], []],
         [],
         {},
     ],

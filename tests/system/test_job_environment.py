@@ -93,9 +93,11 @@ def _fill(folder: Path) -> None:
 
 
 def pairs(text: str) -> dict[str, str]:
-    """The NAME=value pairs between NULs."""
+    """The NAME=value pairs between NULs, but for what a shell adds, and what each run of its own is told."""
     found = (line.partition("=") for line in text.split("\0") if "=" in line)
-    return {name: value for name, _, value in found if name not in SHELLS_OWN}
+    return {
+        name: value for name, _, value in found if name not in SHELLS_OWN and not name.startswith("CRONTABX_")
+    }
 
 
 def ids(text: str) -> list[str]:

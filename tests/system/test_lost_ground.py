@@ -58,13 +58,16 @@ def test_a_full_disk_stops_no_job(start_host: StartHost, people: People, small: 
 
 
 def test_a_killed_launcher_takes_nothing_with_it(start_host: StartHost, people: People) -> None:
-    """Jobs of a launcher that got SIGKILL run on into their outputs; the next daemon calls them lost."""
+    """Jobs of a launcher that got SIGKILL run on into their outputs. The next daemon knows that they live, so
+    that they still keep others out, and calls them lost only once they have gone.
+    """
     crond, folder = start_host()
     gate = folder / "gate"
     install(
         folder,
         people.ann,
-        f"#: name=long\n0 0 31 2 * echo begun; while [ ! -e {gate} ]; do sleep 0.05; done; echo ended\n",
+        "#: name=long concurrency=forbid\n"
+        f"0 0 31 2 * echo begun; while [ ! -e {gate} ]; do sleep 0.05; done; echo ended\n",
     )
     crond.up()
     wait_for(crond.jobs, "the table is loaded")
@@ -78,12 +81,20 @@ def test_a_killed_launcher_takes_nothing_with_it(start_host: StartHost, people: 
 
     following, _ = start_host(folder=folder)
     following.up()
-    (lost,) = following.ended("long")
-    assert (lost["id"], lost["outcome"], lost["exit_code"]) == (run["id"], "lost", None)
+    wait_for(lambda: following.runs("long"), "it is remembered")
+    (alive,) = following.runs("long")
+    assert (alive["id"], alive["state"], alive["pid"]) == (run["id"], "running", pid)
+    kept_out = following.run_now("long")
+    assert (kept_out["outcome"], kept_out["reason"]) == ("skipped", "the run before it was still alive")
     key = f"{run['id']}.1"
     assert following.output(key) == b"begun\n"
     gate.touch()
-    wait_for(lambda: following.output(key) == b"begun\nended\n", "what it wrote later is kept")
+    lost = wait_for(
+        lambda: next((one for one in following.ended("long") if one["id"] == run["id"]), None),
+        "it is gone",
+    )
+    assert (lost["outcome"], lost["exit_code"]) == ("lost", None)
+    assert following.output(key) == b"begun\nended\n"
     assert following.run_now("long")["outcome"] == "success"
     assert following.end() == 0
 

@@ -11,6 +11,7 @@ from tests.system.conftest import StartFiles
 from tests.system.daemon import Crond, wait_for
 from tests.system.ground import Ground
 
+ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = """\
 #: defaults retries=2 retry_delay=1s
 #: pool gpu=1
@@ -99,3 +100,17 @@ def test_the_condition_is_false(folder: Path, start_files: StartFiles) -> None:
         "deploy": "skipped",
     }
     assert runs["deploy"]["reason"] == "its condition was not met"
+
+
+def test_the_example_of_the_tutorial(folder: Path, start_files: StartFiles) -> None:
+    """examples/pipeline.crontab does what docs/tutorial/first-pipeline.md says, within its ten seconds."""
+    crond = start_files(folder, str(ROOT / "examples" / "pipeline.crontab")).up()
+    runs = first_instant(crond)
+    deployed = runs["deploy"]["outcome"]
+    assert outcomes(runs) == {
+        **dict.fromkeys(("weather", "sales", "features", "train", "report"), "success"),
+        "deploy": deployed,
+    }
+    assert runs["train"]["attempts"] == 2
+    # The loss is the second in which it was trained.
+    assert deployed == ("success" if int(runs["train"]["started_at"][17:19]) < 50 else "skipped")
