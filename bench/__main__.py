@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from bench import edit, idle, starts, startup, verbs
+from bench import edit, graph, idle, pipelines, starts, startup, verbs
 from bench.cage import USER, CageError
 from bench.fetched import Missing
 from bench.ground import Choice, Ground
@@ -47,6 +47,8 @@ SECTIONS = {
     "idle": Section(idle.measure, idle.seconds),
     "starts": Section(starts.measure, starts.seconds),
     "recording": Section(starts.measure_with_history, starts.seconds_with_history),
+    "pipelines": Section(pipelines.measure, pipelines.seconds),
+    "graph": Section(graph.measure, graph.seconds),
     "verbs": Section(verbs.measure, verbs.seconds),
 }
 
@@ -83,7 +85,8 @@ def parser() -> argparse.ArgumentParser:
     add("--dry-run", action="store_true", help="only say how long it takes")
     add("--jobs", type=_jobs, default=(1, 100, 1000, 3000), metavar="N,...", help="starts: due at once")
     add("--minutes", type=_count, default=2, metavar="N", help="starts: minutes for each; default: 2")
-    add("--turns", type=_count, default=5, metavar="N", help="recording: minutes for each; default: 5")
+    add("--turns", type=_count, default=5, metavar="N", help="recording, pipelines: how often; default: 5")
+    add("--airflow", action="store_true", help="pipelines: beside Airflow too, which is fetched (300 MB)")
     add("--idle-minutes", type=_count, default=3, metavar="N", help="idle: minutes; default: 3")
     add(
         "--entries",
@@ -140,6 +143,7 @@ def _run(options: argparse.Namespace) -> int:
         turns=options.turns,
         runs=options.runs,
         startups=options.entries,
+        airflow=options.airflow,
     )
     lasts = {name: SECTIONS[name].seconds(choice) / 60 for name in options.only}
     for name, minutes in lasts.items():

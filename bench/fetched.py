@@ -40,10 +40,12 @@ def unpacked(package: str, program: str) -> pathlib.Path:
     return place / program
 
 
-def from_pypi(package: str, oldest: tuple[int, int]) -> pathlib.Path:
-    """Return the program `package` of PyPI, with a Python from `oldest` on. Raises Missing."""
+def from_pypi(package: str, oldest: tuple[int, int], name: str = "") -> pathlib.Path:
+    """Return the program `name` (else the one called so) of PyPI's `package`, with a Python from `oldest` on.
+    Raises Missing.
+    """
     place = cache() / package
-    program = place / "bin" / package
+    program = place / "bin" / (name or package)
     if not program.exists():
         advice = f"or do without it: --peers without {package}"
         shutil.rmtree(place, ignore_errors=True)
@@ -51,7 +53,7 @@ def from_pypi(package: str, oldest: tuple[int, int]) -> pathlib.Path:
         _run([_python(oldest), "-m", "venv", str(place)], place.parent, advice)
         _run([str(place / "bin" / "pip"), "install", "-q", package], place.parent, advice)
         if not program.exists():
-            raise Missing(f"{package} of PyPI has no program {package}")
+            raise Missing(f"{package} of PyPI has no program {program.name}")
     return program
 
 

@@ -41,6 +41,7 @@ class Choice:
     turns: int
     runs: int
     startups: Sequence[int]
+    airflow: bool
 
 
 class Ground:

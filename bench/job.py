@@ -1,4 +1,4 @@
-"""The job that every peer runs: it notes when it began.
+"""The job that every peer runs: it notes when it began, and if it is asked to, when it ended.
 
 Owns the program, the crontab and how the notes are read. A small C program where there is a compiler, else
 a script with date(1), some milliseconds slower: dash has no clock of its own.
@@ -19,12 +19,13 @@ _SCRIPT = """\
 note=$(date "+%s%N $1 $$")
 echo "$note" >>"$2"
 echo "$note"
+[ -z "$3" ] || date "+%s%N $1 $$" >>"$3"
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Job `number` began at `at`, nanoseconds since the epoch."""
+    """Job `number` began (or ended) at `at`, nanoseconds since the epoch."""
 
     at: int
     number: int
@@ -32,7 +33,9 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`program` is run as PROGRAM NUMBER NOTES; `kind` says what it is: "C" or "date"."""
+    """`program` is run as PROGRAM NUMBER BEGAN [ENDED], files of notes; `kind` says what it is: "C" or
+    "date".
+    """
 
     program: pathlib.Path
     kind: str
@@ -40,6 +43,10 @@ class Job:
     def entries(self, count: int, notes: pathlib.Path, schedule: str = "* * * * *") -> list[Entry]:
         """Return `count` entries that are due at `schedule` and append to `notes`."""
         return [Entry(schedule, f"{self.program} {number} {notes}") for number in range(count)]
+
+    def command(self, number: int, began: pathlib.Path, ended: pathlib.Path) -> str:
+        """Return the command of job `number` that notes both its ends."""
+        return f"{self.program} {number} {began} {ended}"
 
 
 def make_job(folder: pathlib.Path) -> Job:

@@ -49,10 +49,10 @@ class Peer:
     reboot: bool = True
 
 
-def _crond(folder: pathlib.Path, _owner: str) -> list[str]:
+def _crond(folder: pathlib.Path, _owner: str, *, dialect: str = "debian") -> list[str]:
     settings = folder / "crontabx.toml"
     settings.write_text(
-        f'[daemon]\naccount = "{SCHEDULER}"\ndialect = "debian"\n[paths]\nstate = "{folder}/state"\n',
+        f'[daemon]\naccount = "{SCHEDULER}"\ndialect = "{dialect}"\n[paths]\nstate = "{folder}/state"\n',
         encoding="utf-8",
     )
     return [interpreter(), "-m", "crond.cli.daemon", "-f", "--settings", str(settings)]
@@ -60,6 +60,10 @@ def _crond(folder: pathlib.Path, _owner: str) -> list[str]:
 
 def _crond_alone(folder: pathlib.Path, owner: str) -> list[str]:
     return [*_crond(folder, owner), "--no-recorder"]
+
+
+def _crond_of_cronie(folder: pathlib.Path, owner: str) -> list[str]:
+    return _crond(folder, owner, dialect="cronie")
 
 
 def crontabx(_folder: pathlib.Path) -> list[str]:
@@ -124,6 +128,8 @@ PEERS = (
 )  # fmt: skip
 #: Not a peer but a part: crond that keeps no history.
 ALONE = Peer("crond-alone", "crond --no-recorder", _crond_alone, crontab=crontabx)
+#: Takes crontabs of more than 10,000 lines, which Debian's cron does not.
+OF_CRONIE = Peer("crond-of-cronie", "crond", _crond_of_cronie, crontab=crontabx)
 
 
 @functools.cache

@@ -42,6 +42,14 @@ FIRST = """\
 30 7 * * 1-5  echo "3 orders"
 """
 SECOND = FIRST + "#: name=sync\n@hourly       sleep 600\n"
+PIPELINE = """\
+#: name=sales
+0 6 * * *  test -e sales
+#: name=features depends_on=sales
+0 6 * * *  echo "joined"
+#: name=mail depends_on=features schedule=@after
+0 9 * * *  echo "sent"
+"""
 WRONG = FIRST.replace("0 3 * * *", "0 25 * * *") + "@dayly sync\n"
 
 
@@ -94,6 +102,8 @@ def play(alice: Morning, home: pathlib.Path) -> None:
     _see_what_comes(alice, home)
     alice.title("What ran")
     _see_what_ran(alice, home)
+    alice.title("Jobs that depend on each other")
+    _run_a_pipeline(alice, home)
     alice.title("Undo an edit")
     alice.run("versions")
     alice.run("diff")
@@ -148,6 +158,26 @@ def _see_what_ran(alice: Morning, home: pathlib.Path) -> None:
 def _run_once(alice: Morning) -> None:
     alice.run("at", "tomorrow 7am", "--", "cp", "notes/list", "list of today")
     alice.run("at", "-l")
+
+
+def _run_a_pipeline(alice: Morning, home: pathlib.Path) -> None:
+    (home / "jobs").write_text(SECOND + PIPELINE)
+    alice.run("jobs")
+    alice.until(("list",), "features")
+    alice.run("run", "--downstream", "--wait", "sales")
+    alice.run("graph", "mail")
+    alice.until(("why", "mail"), "The cause")
+    alice.run("why", "mail")
+    (home / "sales").write_text("")
+    alice.run("rerun", "--downstream", "--failed", "--wait", "sales")
+    alice.until(("history", "--pipeline", "mail"), "3 success")
+    alice.run("history", "--pipeline", "mail")
+    alice.run("mark", "failed", "mail")
+    alice.run("pause", "sales", "--note", "on holiday")
+    alice.run("next", "sales")
+    alice.run("resume", "sales")
+    alice.run("backfill", "sales", "--from", "2026-01-05", "--to", "2026-01-07", "--dry-run")
+    alice.run("backfill", "sales", "--from", "2026-01-05", "--to", "2026-01-07")
 
 
 def _keep_house(alice: Morning) -> None:

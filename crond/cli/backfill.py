@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from types import FrameType
 from typing import Any
 
 import click
@@ -270,10 +271,12 @@ class Backfill:
         self._progress = progress
         self._waiting = deque(progress.wanted)
         self._going: dict[int, tuple[Connection, Instant]] = {}
+        self._idle = False
+        self._interrupted = False
 
     def run(self) -> None:
         """Start them one after the other until all have ended. Raises Failure where that comes to nothing."""
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        before = signal.signal(signal.SIGINT, self._interrupt)
         try:
             with ExitStack() as open_ones:
                 while self._waiting or self._going:
@@ -287,6 +290,12 @@ class Backfill:
         finally:
             signal.signal(signal.SIGINT, before)
 
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """Ctrl-C: never between asking for a run and hearing which one it is, else it would go on unnamed."""
+        self._interrupted = True
+        if self._idle:
+            raise KeyboardInterrupt
+
     def _start(self, one: Instant, opened: Callable[[Connection], Connection]) -> None:
         connection = opened(Connection(self._place, SCHEDULER))
         instant = f"{one.moment.timestamp():.3f}"
@@ -294,9 +303,11 @@ class Backfill:
         self._take(connection, one, reply.body, final=reply.final)
 
     def _wait(self) -> None:
-        if not self._going:
-            return
-        ready, _, _ = select.select(list(self._going), [], [])
+        self._idle = True
+        if self._interrupted:
+            raise KeyboardInterrupt
+        ready = select.select(list(self._going), [], [])[0] if self._going else []
+        self._idle = False
         for number in ready:
             connection, one = self._going[number]
             reply = connection.poll(PATIENCE)

@@ -14,10 +14,11 @@ from crond.cli.answers import PauseSeen, pause_of, text_of
 from crond.cli.client import Place, ask_once, find_place
 from crond.cli.completion import jobs as complete_jobs
 from crond.cli.completion import paused as complete_paused
-from crond.cli.describe import pause_words
+from crond.cli.describe import account, pause_words
 from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
 from crond.cli.options import json_option, show_json
+from crond.cli.times import shown
 from crond.model.specials import parse_duration
 
 #: Seconds that a pause may last: what every client can show the end of.
@@ -84,7 +85,10 @@ def resume(state: str | None, *, jobs: tuple[str, ...], as_json: bool) -> None:
 
 
 def _resumed(before: PauseSeen | None) -> str:
-    return "was not paused" if before is None else f"resumed; it was paused {pause_words(before)}"
+    if before is None:
+        return "was not paused"
+    note = f": {before.note}" if before.note else ""
+    return f"resumed; {account(before.by)} had paused it at {shown(before.since)}{note}"
 
 
 def _asked(place: Place, verb: str, names: tuple[str, ...], **arguments: str | None) -> list[dict[str, Any]]:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crond.cli.answers import list_of, read_next, read_run
+from crond.cli.answers import list_of, read_next, read_pause, read_run
 from crond.cli.check import show_problems
 from crond.cli.client import ask_once, find_place
 from crond.cli.completion import files, files_and_jobs
-from crond.cli.describe import standing, until_start
+from crond.cli.describe import pause_words, standing, until_start
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, fit, printable, screen_width, show_table
 from crond.cli.options import dialect_option, json_option, show_json, system_option, timezone_option
@@ -80,6 +80,8 @@ def next_starts(
     if as_json:
         show_json(body)
         return
+    for pause in list_of({"paused": [], **body}, "paused", read_pause):
+        click.echo(f"{pause.job} is paused {pause_words(pause)}", err=True)
     if not coming and not waiting:
         click.echo("Nothing is to come.", err=True)
     now = datetime.now(UTC)

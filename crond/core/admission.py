@@ -34,6 +34,8 @@ def overlap(run: Run, job: Job, others: Sequence[Run]) -> Overlap:
     policy = job.entry.policy
     if run.trigger is Trigger.CATCHUP and any(_is_before(run, other) for other in others):
         return Overlap(waits=True)
+    if policy.concurrency == "allow" and not job.entry.single_instance:
+        return _NONE  # thousands of runs of one job may wait for a pool
     active = [other for other in others if other.is_active and other.id != run.id]
     if job.entry.single_instance and active:
         return Overlap(reason="the run before it was still alive")

@@ -112,7 +112,9 @@ class Engine:
         self._looking: Preview | None = None  #: of this step
         self.roster = Roster()
         self._ledger = Ledger(memory)
-        scene = Scene(memory, self.roster, self._ledger.waits, self.day_off, host)
+        scene = Scene(
+            memory, self.roster, self._ledger.waits, self.day_off, host, lambda: self._walk.is_making_up
+        )
         self._runs = Runs(self._ledger, scene, zone, zone_named, self._due_after)
         self._planning = Planning(self._ledger, self.roster, zone, zone_named, self._due_after)
         self._requests = Requests(self._ledger, self._runs)
@@ -282,6 +284,7 @@ class Engine:
     def _admit(self, reading: Reading, most: int = BATCH) -> None:
         for _ in range(min(most, len(self.memory.queue))):
             self._runs.answer(self.memory.queue.first(), reading)
+        self._runs.prune_rest()
 
     # --- the launcher ----------------------------------------------------------------------------------
 
@@ -318,7 +321,7 @@ class Engine:
                 self._make_up(_served(position), reading.wall)
             self._begin_life()
         self._plan_reboot()
-        for run in reconcile.unanswered(self.memory.runs.values()):
+        for run in reconcile.unanswered(self.memory.runs.values(), wall=reading.wall):
             self._runs.ask_again(run)
         for run in reconcile.stopping(self.memory.runs.values()):
             if run.attempt.started_at is None:

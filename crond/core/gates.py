@@ -21,6 +21,8 @@ from crond.model.run import Outcome, Parent, Run, State, Trigger, Wait
 
 #: How many parents a reason names, and how long it grows: along a chain each would hold the one before.
 _CAUSES_TOLD, _LONGEST_REASON = 3, 300
+#: Seconds between two looks whether cron's walk has made up what it does.
+MAKING_UP_EACH = 5.0
 #: Seconds between two looks at the load of the host.
 LOAD_EACH = 10.0
 
@@ -74,6 +76,8 @@ class Scene:
     waits: Waits
     day_off: Callable[[Job, float], str] = field(default=lambda _job, _instant: "")
     host: str = ""
+    #: True while cron's own walk still makes up minutes: dues of parents may come yet.
+    is_making_up: Callable[[], bool] = field(default=lambda: False)
 
 
 def next_step(run: Run, job: Job | None, scene: Scene, *, wall: float, load: float, spread_over: int) -> Step:
@@ -169,6 +173,8 @@ class _Asking:
             if self.run.waits not in (None, Wait.JITTER):
                 return None
             until = since + spread(self.spread_over, self.job.id)
+            if self.scene.is_making_up():
+                until = max(until, self.wall + MAKING_UP_EACH)
         else:
             until = self.run.instant + spread(self.job.entry.policy.jitter, self.scene.host, self.job.id)
         return Hold(Wait.JITTER, since, until) if self.wall < until else None

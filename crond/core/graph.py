@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from crond.model.cycles import cycles_in
+from crond.model.cycles import rings_in
 from crond.model.dependency import Dependency
 from crond.model.job import Job
 from crond.model.schedule import After
@@ -90,18 +90,23 @@ class Graph:
         so, it depends on nobody and nobody on it.
 
         It is what `pipeline=` says on any of its jobs, else its only last job, else its only first one, else
-        the first by name.
+        the first by name. Only `jobs` are known: what whoever asks may not see gives no name.
         """
-        members = self.pipeline_of(job)
-        said = sorted({jobs[one].entry.policy.pipeline or "" for one in members if one in jobs} - {""})
-        if len(members) == 1 and not said:
+        members = [one for one in self.pipeline_of(job) if one in jobs]
+        said = {jobs[one].entry.policy.pipeline or "" for one in members} - {""}
+        if said:
+            return min(said)
+        if len(members) < 2:
             return ""
-        last = sorted(one for one in members if one not in self.children)
-        first = sorted(one for one in members if one not in self.parents)
-        for names in (said, last, first):
+        inside = set(members)
+        last = sorted(one for one in members if inside.isdisjoint(self.children.get(one, ())))
+        first = sorted(
+            one for one in members if inside.isdisjoint(link.parent for link in self.parents.get(one, ()))
+        )
+        for names in (last, first):
             if len(names) == 1:
                 return names[0].rpartition("/")[2]
-        return (said or last or sorted(members))[0].rpartition("/")[2]
+        return (last or sorted(members))[0].rpartition("/")[2]
 
 
 def graph_of(jobs: Mapping[str, Job]) -> Graph:
@@ -136,7 +141,9 @@ def graph_of(jobs: Mapping[str, Job]) -> Graph:
         ):
             leaders[job.id] = links[0].parent
             followers.setdefault(links[0].parent, []).append(job.id)
-    for path in cycles_in({job: [link.parent for link in links] for job, links in parents.items()}):
+    arrows = {job: [link.parent for link in links] for job, links in parents.items()}
+    for members, path in rings_in(arrows):
+        held.update(dict.fromkeys(members, f"it waits for itself, as these do: {_shown(path)}"))
         held.update(dict.fromkeys(path, f"these wait for each other: {_shown(path)}"))
     return Graph(
         parents,

@@ -19,12 +19,12 @@ def processes(runs: Iterable[Run]) -> list[Run]:
     return [run for run in runs if run.state in _ACTIVE or _is_trying(run)]
 
 
-def unanswered(runs: Iterable[Run]) -> list[Run]:
-    """Return the runs whose Start the launcher may never have seen."""
+def unanswered(runs: Iterable[Run], *, wall: float) -> list[Run]:
+    """Return the runs whose Start the launcher may never have seen; not those whose wait is over at `wall`."""
     return [
         run
         for run in runs
-        if (run.state is State.STARTING or _is_trying(run))
+        if (run.state is State.STARTING or (_is_trying(run) and (run.until is None or wall < run.until)))
         and run.attempt.started_at is None
         and run.attempt.ended_at is None
     ]

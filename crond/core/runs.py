@@ -20,7 +20,7 @@ from crond.core.zone import Zone, ZoneNamed
 from crond.model.job import Job
 from crond.model.messages import Forget, Mail, Retire, Start, Stop, attempt_key
 from crond.model.policy import PLAIN, Policy
-from crond.model.run import Attempt, Outcome, Parent, Run, State, Wait, Want, run_id
+from crond.model.run import Attempt, Outcome, Parent, Run, State, Trigger, Wait, Want, run_id
 from crond.model.schedule import At
 from crond.model.wording import span
 
@@ -42,6 +42,7 @@ class Runs:
     spread_over: int = 0
     _agenda: deque[str] = field(default_factory=deque)
     _listed: set[str] = field(default_factory=set)
+    _unpruned: set[str] = field(default_factory=set)
 
     # --- the agenda ----------------------------------------------------------------------------------
 
@@ -79,7 +80,7 @@ class Runs:
         """Make a run of a due, and move it as far as it comes now."""
         identity = run_id(due.job, due.instant, due.ordinal, due.trigger)
         run = Run(id=identity, job=due.job, instant=due.instant, ordinal=due.ordinal, trigger=due.trigger)
-        self.advance(self.bound(run), reading)
+        self.advance(run if run.trigger is Trigger.CATCHUP else self.bound(run), reading)
 
     def bound(self, run: Run) -> Run:
         """Return `run` with the runs of its parents that answer for it."""
@@ -101,6 +102,9 @@ class Runs:
 
     def advance(self, run: Run, reading: Reading) -> None:
         """Move `run`, which is DUE or WAITING, as far as it comes now."""
+        if run.trigger is Trigger.CATCHUP and run.by is None and run.waits in (None, Wait.JITTER):
+            # Not before cron's walk has made up what it does: a parent's due may come only then.
+            run = self.bound(run)
         job = self.scene.roster.jobs.get(run.job)
         step = gates.next_step(
             run, job, self.scene, wall=reading.wall, load=reading.load, spread_over=self.spread_over
@@ -329,13 +333,15 @@ class Runs:
         self.tell_children(run)
         if self.ledger.waits.waiting:
             for other in self.ledger.memory.runs_of(run.job):
-                if other.state is State.WAITING:
+                if other.waits in (Wait.OVERLAP, Wait.PAST):
                     self.look_again(other.id)
         if was_in:
             self._next_in(was_in)
         if run.is_scheduled and job is not None and isinstance(job.entry.schedule, At):
             self.retire(job)
         self._prune(run.job)
+        for parent in dict.fromkeys(one.job for one in run.parents):
+            self._prune(parent)  # what answered for it is needed no longer
 
     def retire(self, job: Job) -> None:
         """Have the line of an `@at` job removed whose only due has had its answer."""
@@ -371,11 +377,17 @@ class Runs:
             self.look_again(first[3])
 
     def _prune(self, job: str) -> None:
-        if self.ledger.memory.queue:
-            return  # a child's due may still ask for one of them
+        if self.ledger.memory.queue and job in self.scene.roster.graph.children:
+            self._unpruned.add(job)  # a child's due may still ask for one of them
+            return
         for old in keeping.superseded(self.ledger.memory, job):
             if not self.ledger.waits.is_needed(old.id):
                 self.forget(old)
+
+    def prune_rest(self) -> None:
+        """Forget what was kept while dues waited, once none does any more."""
+        while self._unpruned and not self.ledger.memory.queue:
+            self._prune(self._unpruned.pop())
 
     def forget(self, run: Run) -> None:
         """Remember `run` no longer, nor does the launcher."""

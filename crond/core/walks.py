@@ -34,6 +34,11 @@ class Walks:
         others = tuple((name, walk.position) for name, walk in self._others.items())
         return replace(self._main.position, zones=others)
 
+    @property
+    def is_making_up(self) -> bool:
+        """True while minutes that were missed are still to be served."""
+        return any(walk.position.making_up is not None for walk in self._all())
+
     def begin(self, wall: float) -> None:
         """Begin at `wall` as a cron does that just came up: its minute counts as served."""
         self._main.begin(wall)

@@ -1,12 +1,13 @@
 """Cycles among names that need each other: which there are, each by a shortest way around.
 
-Knows names and arrows only. Pure; called by `crond.model.relations`.
+Knows names and arrows only. Pure; called by `crond.model.relations` and `crond.core.graph`.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 #: Arrows that are looked at for the shortest way around; what was found by then is told.
 _ARROWS = 1_000_000
@@ -14,18 +15,28 @@ _ARROWS = 1_000_000
 Graph = Mapping[str, Sequence[str]]
 
 
-def cycles_in(graph: Graph) -> Iterator[tuple[str, ...]]:
-    """Yield one cycle for each group of names that all need each other, along the arrows.
+class Ring(NamedTuple):
+    """Names that all need each other, so that each of them is on some cycle. `path` is a shortest one, along
+    the arrows.
+    """
 
-    `graph` maps a name to those that it points at; names that are no key of it are left out. The cycle is a
-    shortest one of its group, and begins with the name of the group that comes first in `graph`, if it can.
+    members: tuple[str, ...]
+    path: tuple[str, ...]
+
+
+def rings_in(graph: Graph) -> Iterator[Ring]:
+    """Yield each group of names that all need each other.
+
+    `graph` maps a name to those that it points at; names that are no key of it are left out. The path begins
+    with the name of the group that comes first in `graph`, if it can.
     """
     order = {name: number for number, name in enumerate(graph)}
     for group in _groups(graph):
         members = sorted(group, key=order.__getitem__)
         if len(members) > 1 or members[0] in graph[members[0]]:
             inside = set(members)
-            yield _shortest({name: [one for one in graph[name] if one in inside] for name in members})
+            path = _shortest({name: [one for one in graph[name] if one in inside] for name in members})
+            yield Ring(tuple(members), path)
 
 
 def _groups(graph: Graph) -> Iterator[list[str]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from crond.model.cycles import cycles_in
+from crond.model.cycles import rings_in
 from crond.model.entry import Entry
 from crond.model.keys import KEYS
 from crond.model.policy import PLAIN, Layer, Said
@@ -142,7 +142,7 @@ def _cycles(named: Mapping[str, Member], report: Report) -> None:
     graph = {
         name: [parent.job for parent in member.entry.policy.depends_on] for name, member in named.items()
     }
-    for path in cycles_in(graph):
+    for _, path in rings_in(graph):
         shown = (
             path
             if len(path) <= _PATH_SHOWN

@@ -27,7 +27,8 @@ from crond.model.run import Run, State
 from crond.scheduler import wishes
 from crond.scheduler.metrics import Metrics
 from crond.scheduler.refusal import Refusal
-from crond.scheduler.views import Views, shown
+from crond.scheduler.shapes import shown
+from crond.scheduler.views import Views
 
 _MOST_CLIENTS = 64
 #: Of one user, so that none of them keeps the others out; root and our own account are let in regardless.
@@ -230,9 +231,13 @@ class Control:
         try:
             job = self._job(views, text)
         except Refusal as refusal:
-            runs = self._runs_named(views, text) if since is None and refusal.code == "unknown" else []
-            if not runs:
+            if since is not None or refusal.code != "unknown":
                 raise
+            runs = self._runs_named(views, text)
+            if not runs:
+                raise Refusal(
+                    "unknown", f"there is no job {text!r}, and no run of that id is remembered"
+                ) from None
             return runs[0]
         found = views.newest(job, since, upto)
         if found is None:

@@ -15,6 +15,7 @@ from crond.core.engine import Engine
 from crond.core.preview import Preview
 from crond.model.job import Job
 from crond.model.run import Outcome, Run, State, Trigger
+from crond.scheduler.coming import Coming
 
 #: Upper bounds in seconds.
 _DURATIONS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0)
@@ -108,7 +109,8 @@ class Metrics:
         seen = {name: one for name, one in sorted(self._jobs.items()) if everything or one.uid == uid}
         active = [run for run in self._engine.memory.runs.values() if run.state is not State.FINISHED]
         running = sum(bool(run.attempts) and (everything or run.uid == uid) for run in active)
-        coming = ((job.id, next(preview.due_times(job), None)) for job in jobs)
+        dues = Coming(self._engine, preview, wall)
+        coming = ((job.id, next(dues.times(job), None)) for job in jobs)
         families = (
             _family("crontabx_runs_total", "counter", "Runs that ended.", _runs(seen)),
             _family(

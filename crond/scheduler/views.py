@@ -7,20 +7,19 @@ Called by `crond.scheduler.control`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice
 from operator import itemgetter
 from typing import Any
 
 from crond.core.engine import Engine
-from crond.core.memory import Pause
 from crond.core.preview import Preview
 from crond.model.job import Job
 from crond.model.run import Outcome, Run, State, Wait
 from crond.scheduler.coming import Coming
 from crond.scheduler.metrics import Metrics
 from crond.scheduler.refusal import Refusal
+from crond.scheduler.shapes import FIRST, LAST, iso, iso_or_none, pause_shown, shown, text_of
 
 #: What people are shown as a failure: what somebody ended is none.
 _FAILURES = (
@@ -34,8 +33,6 @@ _FAILURES = (
 _INSTANTS = 10_000
 _SHOWN = 10
 _PROBLEMS_TOLD = 1000
-#: The years 1970 to 9998: what every client can read in every zone.
-_FIRST, _LAST = 0.0, 253370764799.0
 
 
 class Views:
@@ -77,9 +74,7 @@ class Views:
             "planned_upto": None if served is None else iso(served),
             "running": [shown(run) for run in runs if run.state is not State.FINISHED],
             "next": self._soonest(_SHOWN),
-            "paused": [
-                {"job": job.id, **pause} for job in self.jobs() if (pause := self.pause_of(job)) is not None
-            ],
+            "paused": self._pauses(self.jobs()),
             "held": [
                 {"job": job.id, "reason": self._engine.roster.held[job.id]}
                 for job in self.jobs()
@@ -97,7 +92,10 @@ class Views:
         waiting = [
             run for run in self.runs() if run.state is State.WAITING and (not jobs or run.job in named)
         ]
-        body: dict[str, Any] = {"waiting": [shown(run) for run in waiting[:count]]}
+        body: dict[str, Any] = {
+            "waiting": [shown(run) for run in waiting[:count]],
+            "paused": self._pauses(jobs),
+        }
         if not jobs:
             return {"next": self._soonest(count), **body}
         dues = [self._due(moment, job) for job in jobs for moment in islice(self._coming.times(job), count)]
@@ -120,9 +118,14 @@ class Views:
                 found.append(iso(moment))
         return {"job": job.id, "instants": found}
 
+    def _pauses(self, jobs: list[Job]) -> list[dict[str, Any]]:
+        return [{"job": job.id, **pause} for job in jobs if (pause := self.pause_of(job)) is not None]
+
     def pause_of(self, job: Job) -> dict[str, Any] | None:
         """The pause of `job`, None while there is none."""
-        return _pause(self._engine.memory.pauses[job.id]) if self._engine.memory.is_paused(job.id) else None
+        return (
+            pause_shown(self._engine.memory.pauses[job.id]) if self._engine.memory.is_paused(job.id) else None
+        )
 
     def graph(self, jobs: list[Job]) -> dict[str, Any]:
         """The jobs of the pipelines of `jobs` (with none: of all pipelines), and their arrows."""
@@ -165,10 +168,11 @@ class Views:
     def _pipelines(self, jobs: list[Job]) -> dict[str, str]:
         """The name of the pipeline of each of `jobs`; each pipeline is walked once."""
         graph = self._engine.roster.graph
+        mine = {job.id: job for job in self.jobs()}
         names: dict[str, str] = {}
         for job in jobs:
             if job.id not in names:
-                name = graph.name_of(job.id, self._engine.jobs)
+                name = graph.name_of(job.id, mine)
                 names.update(dict.fromkeys(graph.pipeline_of(job.id), name))
         return names
 
@@ -180,7 +184,9 @@ class Views:
         """The jobs of which something stands out that a line with another name would lose."""
         memory, mine = self._engine.memory, {job.id for job in self.jobs()}
         why = {job: "is paused" for job, pause in memory.pauses.items() if pause.ended is None}
-        why |= {run.job: "waits to be tried again" for run in memory.runs.values() if run.waits is Wait.RETRY}
+        for run in memory.runs.values():
+            if run.waits is Wait.RETRY:
+                why[run.job] = "waits to be tried again"
         return {"jobs": [{"job": job, "why": text} for job, text in why.items() if job in mine]}
 
     def newest(self, job: Job, since: float | None, upto: float | None) -> Run | None:
@@ -198,8 +204,8 @@ class Views:
             "job": job.id,
             "held": self._engine.roster.held.get(job.id, ""),
             "enabled": policy.enabled,
-            "starts_at": iso(begin) if begin > _FIRST else None,
-            "expires_at": iso(end) if end < _LAST else None,
+            "starts_at": iso(begin) if begin > FIRST else None,
+            "expires_at": iso(end) if end < LAST else None,
             "day_off": "" if instant is None else self._engine.day_off(job, instant),
             "paused": self.pause_of(job),
             "after": [link.parent for link in self._engine.roster.graph.parents.get(job.id, ())],
@@ -213,7 +219,7 @@ class Views:
         job = self._engine.jobs.get(run.job)
         return {
             **shown(run),
-            "since": _iso(run.since),
+            "since": iso_or_none(run.since),
             "spent": run.spent,
             "retries": None if job is None else job.entry.policy.retries,
             "max_load": None if job is None else job.entry.policy.max_load,
@@ -275,6 +281,7 @@ class Views:
             "schedule": str(job.entry.schedule),
             "after": [link.parent for link in self._engine.roster.graph.parents.get(job.id, ())],
             "jitter": self._engine.jitter_of(job),
+            "held": self._engine.roster.held.get(job.id, ""),
         }
 
     def _job(self, job: Job, runs: list[Run]) -> dict[str, Any]:
@@ -288,7 +295,7 @@ class Views:
             "line": entry.line,
             "schedule": str(entry.schedule),
             "options": " ".join(entry.options),
-            "command": _text(entry.raw),
+            "command": text_of(entry.raw),
             "user": entry.user or job.owner,
             "next": None if moment is None else iso(moment),
             "held": self._engine.roster.held.get(job.id, ""),
@@ -334,15 +341,6 @@ class Views:
                 }
 
 
-def _pause(pause: Pause) -> dict[str, Any]:
-    return {
-        "since": iso(pause.began),
-        "until": _iso(pause.until),
-        "by": pause.by,
-        "note": pause.note,
-    }
-
-
 def _is_at(moment: float, instant: float | None) -> bool:
     """True if clients, which know milliseconds, may mean `moment` by `instant`; None means any."""
     return instant is None or abs(moment - instant) < 0.001
@@ -352,60 +350,6 @@ def _is_no_error(problem: dict[str, Any]) -> bool:
     return bool(problem["severity"] != "error")
 
 
-def shown(run: Run) -> dict[str, Any]:
-    """Return `run` as every program of ours shows it (docs/reference/json.md)."""
-    commands = [one for one in run.attempts if one.part == "command"]
-    # Where there is no start of the command, a condition or a sensor is all there is to show.
-    attempt = (commands or run.attempts or (None,))[-1]
-    return {
-        "id": run.id,
-        "job": run.job,
-        "instant": iso(run.instant),
-        "ordinal": run.ordinal,
-        "trigger": run.trigger.value,
-        "by": run.by,
-        "state": run.state.value,
-        "outcome": None if run.outcome is None else run.outcome.value,
-        "reason": run.reason,
-        "started_at": None if attempt is None else _iso(attempt.started_at),
-        "ended_at": _iso(run.ended_at),
-        "exit_code": attempt and attempt.exit_code,
-        "signal": attempt and attempt.signal,
-        "attempt": attempt and f"{run.id}.{attempt.number}",
-        "attempts": run.starts,
-        "pid": attempt and attempt.pid,
-        "waits": None if run.waits is None else run.waits.value,
-        "until": _iso(run.until),
-        "awaits": [one.job for one in run.parents if one.outcome is None]
-        if run.waits is Wait.DEPENDENCIES
-        else [],
-        "pool": run.pool or None,
-        "follows": run.follows or None,
-        "output_size": attempt and attempt.output_size,
-    }
-
-
-def iso(moment: float) -> str:
-    """Return `moment` (epoch seconds) as ISO 8601 in UTC, with milliseconds where there are any.
-
-    What lies outside the years that clients know, as `@every 999999999d` does, is shown as the last second
-    (the first) of these.
-    """
-    moment = min(max(moment, _FIRST), _LAST)
-    whole = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(moment * 1000))
-    text = whole.isoformat(timespec="milliseconds" if whole.microsecond else "seconds")
-    return text.replace("+00:00", "Z")
-
-
-def _iso(moment: float | None) -> str | None:
-    return None if moment is None else iso(moment)
-
-
 def _begin(run: Run) -> float:
     attempt = run.attempts[-1] if run.attempts else None
     return (attempt and attempt.started_at) or run.ended_at or run.instant
-
-
-def _text(raw: str) -> str:
-    """A command for JSON: what was not UTF-8 becomes a replacement character."""
-    return raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -105,6 +105,18 @@ def test_a_job_notes_its_start_and_prints_it(make: object, tmp_path: pathlib.Pat
     assert done.stdout == (tmp_path / "notes").read_bytes()
 
 
+@pytest.mark.parametrize("make", [make_job, lambda folder: make_script(folder / "job")])
+def test_a_job_notes_its_end_where_it_is_asked_to(make: object, tmp_path: pathlib.Path) -> None:
+    """A note of its own, not before that of its start."""
+    assert callable(make)
+    job: Job = make(tmp_path)
+    command = job.command(3, tmp_path / "began", tmp_path / "ended")
+    subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
+    (began,), (ended,) = read_notes(tmp_path / "began"), read_notes(tmp_path / "ended")
+    assert began.number == ended.number == 3
+    assert began.at < ended.at
+
+
 def test_a_torn_note_waits(tmp_path: pathlib.Path) -> None:
     """A note that is still being written is not read; no file yet is no note."""
     assert read_notes(tmp_path / "none") == []

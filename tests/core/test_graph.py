@@ -115,3 +115,19 @@ def test_pools_of_the_owner_and_of_the_host() -> None:
     assert pools == {"a": "me/gpu", "b": "/net", "c": "/gpu", "d": "/bad"}
     assert [roster.size_of(pool) for pool in pools.values()] == [1, 2, 4, 0]
     assert roster.held == {"you/d": "there is no pool 'bad'"}
+
+
+def test_everybody_on_a_cycle_is_held() -> None:
+    """Only a shortest cycle of a tangle was held: the others of it waited for each other, and ran."""
+    driver = driver_of(
+        "a depends_on=b",
+        "b depends_on=a,e",
+        "c depends_on=b",
+        "d depends_on=c",
+        "e depends_on=d",
+        "f depends_on=e",
+    )
+    held = driver.engine.roster.held
+    assert sorted(held) == ["me/a", "me/b", "me/c", "me/d", "me/e"]
+    assert held["me/a"] == "these wait for each other: a -> b -> a"
+    assert held["me/d"] == "it waits for itself, as these do: a -> b -> a"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crond.model.crontab import parse_crontab
-from crond.model.cycles import cycles_in
+from crond.model.cycles import rings_in
 
 _GRAPHS = st.integers(1, 8).flatmap(
     lambda size: st.lists(st.sets(st.integers(0, size)), min_size=size, max_size=size)
@@ -36,9 +36,8 @@ def test_one_shortest_cycle_for_each_group(arrows: list[set[int]]) -> None:
     groups = {
         frozenset(other for other in graph if (name, other) in far and (other, name) in far) for name in graph
     } - {frozenset()}
-    found = list(cycles_in(graph))
-    for cycle in found:
-        (group,) = (group for group in groups if cycle[0] in group)
+    for members, cycle in rings_in(graph):
+        group = frozenset(members)
         groups.remove(group)
         assert group.issuperset(cycle)
         assert all(other in graph[name] for name, other in pairwise((*cycle, cycle[0])))

@@ -226,6 +226,17 @@ def test_what_follows_has_the_instants_of_whom_it_follows(piped: Scheduler) -> N
     assert piped.ask("next", job="mail")["next"] == []
 
 
+def test_a_long_chain_is_listed_at_once(scheduler: Scheduler) -> None:
+    """`list` of a thousand jobs after each other took a minute, in which nobody's jobs were started."""
+    lines = (f"#: name=c{n} depends_on=c{n - 1}\n@after c{n}\n" for n in range(1, 1000))
+    scheduler.greet(scheduler.table("#: name=c0\n0 3 * * * c0\n" + "".join(lines)))
+    jobs = scheduler.ask("list")["jobs"]
+    assert len(jobs) == 1000
+    assert {one["next"] for one in jobs} == {jobs[0]["next"]}
+    assert scheduler.ask("pause", job="c500")["paused"] is not None
+    assert [one["job"] for one in scheduler.ask("list")["jobs"] if one["next"]][-1] == "root/c499"
+
+
 def test_what_is_not_enabled_or_held(piped: Scheduler) -> None:
     """The one is never due; the other is due, and is told why it will not run."""
     off, lonely = (piped.ask("list", job=job)["jobs"][0] for job in ("off", "lonely"))
@@ -357,7 +368,9 @@ def test_nobody_starts_what_is_not_theirs_by_what_it_depends_on(scheduler: Sched
     )
     runs = scheduler.ask_as(1234, "run", job="theirs", downstream="yes")["runs"]
     assert [run["job"] for run in runs] == ["other/theirs"]
-    assert names(scheduler.ask_as(1234, "graph", job="theirs")) == ["other/theirs"]
+    graph = scheduler.ask_as(1234, "graph", job="theirs")
+    assert [(one["job"], one["pipeline"]) for one in graph["jobs"]] == [("other/theirs", "")]
+    assert scheduler.ask("graph", job="theirs")["jobs"][0]["pipeline"] == "ours"
     assert len(scheduler.ask("run", job="theirs", downstream="yes")["runs"]) == 2
 
 
