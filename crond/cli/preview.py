@@ -24,6 +24,7 @@ from crond.cli.format import Cell, Column, fit, printable, screen_width, show_ta
 from crond.cli.options import dialect_option, json_option, show_json, system_option, timezone_option
 from crond.cli.source import Source, read_source
 from crond.cli.times import find_zone, local_zone, parse_moment, shown, utc_text
+from crond.model.policy import PLAIN
 
 if TYPE_CHECKING:
     from crond import Start
@@ -191,7 +192,9 @@ def _starts(
 def _start_line(start: Start, zone: tzinfo | None) -> str:
     text = f"{shown(start.started_at, zone)}  line {start.entry.line:<4} {_words(start)}"
     if (start.started_at - start.instant).total_seconds() >= 60:
-        text += f"  (made up for {shown(start.instant, zone)})"
+        # An annotated entry may also have waited: for its jitter, its parents, a slot.
+        why = "made up for" if start.entry.policy is PLAIN else "for"
+        text += f"  ({why} {shown(start.instant, zone)})"
     width = screen_width()
     return text if width is None else fit(text, width)
 

@@ -107,6 +107,7 @@ class Engine:
         self._delay_factor = 0.0
         self._last: Reading | None = None
         self._new_life = False
+        self._made_up_to = float("-inf")
         self._survivors: dict[str, int] = {}
         self._looking: Preview | None = None  #: of this step
         self.roster = Roster()
@@ -231,6 +232,7 @@ class Engine:
     def _woke(self, reading: Reading, _event: Woke) -> None:
         if not self._complete:
             return
+        looked = None if self._last is None else self._last.wall
         self._watch_clock(reading)
         self._requests.expire_pauses(reading)
         for run in self._ledger.waits.over(reading.wall):
@@ -238,23 +240,29 @@ class Engine:
         before = self._walk.position
         dues = self._walk.advance(reading)
         moved = self._walk.position != before
-        made_up_to = float("-inf")
         if moved:
-            served = _served(before)
-            if reading.wall - served > _MISSED:
-                # Before what is due now: instants of one job rise. And before the position: what is made up
-                # would be lost if the write was cut off between them, and is never planned twice.
-                made_up_to = reading.wall - _ON_TIME
-                self._make_up(served, made_up_to)
-            if reading.wall - served > _NOT_ALL_MADE_UP:
-                self._ledger.remember(["outage", served, reading.wall, _STALLED])
+            self._miss(_served(before), looked, reading.wall)
             # Before what is due: a write that was cut off may lose a minute, and must not serve it twice.
             self._ledger.remember(memory.planned(self._walk.position))
         if dues:
-            self._planning.plan(dues, Trigger.SCHEDULE, made_up_to=made_up_to)
+            self._planning.plan(dues, Trigger.SCHEDULE, made_up_to=self._made_up_to)
         if moved and self._walk.position.woken % 60 == 0:
             self._tidy(reading.wall)
         self._admit(reading, FIRST_BATCH if dues else BATCH)
+
+    def _miss(self, served: float, looked: float | None, wall: float) -> None:
+        """See to what was missed up to `wall`, if anything was. All up to `served` had been walked, and at
+        `looked` the clock was looked at last.
+        """
+        # In an hour that comes twice the walk stands still, and yet misses nothing.
+        gap = wall - (served if looked is None else max(served, looked))
+        if gap > _MISSED:
+            # Before what is due now: instants of one job rise. And before the position: what is made up would
+            # be lost if the write was cut off between them, and is never planned twice.
+            self._made_up_to = wall - _ON_TIME
+            self._make_up(served, self._made_up_to)
+        if gap > _NOT_ALL_MADE_UP:
+            self._ledger.remember(["outage", served, wall, _STALLED])
 
     def _watch_clock(self, reading: Reading) -> None:
         if self._last is not None:

@@ -317,8 +317,9 @@ class Runs:
 
     def _forget_try(self, run: Run) -> None:
         """Have the launcher forget the latest try of a `wait_for`, whose place another one takes."""
-        if run.attempts and run.attempt.part == "wait_for" and run.attempt.outcome is not None:
-            self.ledger.send(Forget(attempt_key(run.id, run.attempt.number)))
+        for one in run.attempts:
+            if one.part == "wait_for" and one.outcome is not None:
+                self.ledger.send(Forget(attempt_key(run.id, one.number)))
 
     def finish(self, run: Run, outcome: Outcome, reason: str, at: float) -> None:
         """End `run`; whoever waits for that is looked at again."""

@@ -154,6 +154,15 @@ def test_simulate_json_is_one_object_per_line(client: Client, crontab: Path) -> 
     assert objects[1]["started_at"] == "2026-11-20T17:30:00Z"
 
 
+def test_simulate_what_waits(client: Client) -> None:
+    """A job that starts after another one is said to be for its instant, and not to be made up."""
+    lines = b"#: name=a\n0 6 * * * a\n#: name=b depends_on=a jitter=3h\n0 6 * * * b\n"
+    result = client("simulate", "-", "--from", "2026-11-21", *NEW_YORK, stdin=lines)
+    first, second = result.stdout.splitlines()
+    assert first.endswith("a: a")
+    assert second.endswith("b: b  (for 2026-11-21 06:00:00 EST)")
+
+
 def test_simulate_a_day_by_default(client: Client) -> None:
     """Without --until it is one day."""
     result = client("simulate", "-", "--from", "2026-11-21", stdin=b"@hourly x\n")

@@ -141,6 +141,26 @@ def test_a_clock_that_is_set_back_brings_nothing_twice() -> None:
     assert instants(driver.runs("b"), Trigger.SCHEDULE) == [10.0, 10.0]
 
 
+def test_an_hour_that_comes_twice_is_no_outage() -> None:
+    """The walk stands still in it, and each of its minutes was taken for a gap in which everything was
+    missed.
+    """
+    before = 1_793_509_200.0  # 2026-11-01T01:00-04:00
+    driver = driver_of("#: name=a catchup=all\n*/20 * * * * c\n", wall=before, zone="America/New_York")
+    driver.play(3 * HOUR + 1)
+    assert [(run.instant - before) / 60 for run in driver.runs("a")] == [20.0 * n for n in range(1, 10)]
+    assert {run.trigger for run in driver.runs("a")} == {Trigger.SCHEDULE}
+    assert driver.engine.memory.outages == []
+
+
+def test_what_lies_before_the_window_is_not_made_up_by_the_walk() -> None:
+    """Cron makes up a fixed minute of two hours ago; a job whose window is ten minutes does not want it."""
+    driver = driver_of("#: name=a catchup=all catchup_window=10m\n30 12 * * * c\n* * * * * other\n")
+    driver.pass_by(2 * HOUR)
+    driver.play(1800)
+    assert driver.runs("a") == []
+
+
 # --- pauses, windows ------------------------------------------------------------------------------
 
 

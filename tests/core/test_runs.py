@@ -82,6 +82,11 @@ def test_tries_of_a_sensor_are_forgotten() -> None:
     forgotten = [wish.attempt for wish in driver.asked(Forget)]
     assert forgotten[:3] == [attempt_key(run.id, number) for number in (-1, -2, -3)]
     assert attempt_key(run.id, run.attempt.number) not in forgotten
+    driver.play(60)
+    run = driver.runs("a")[0]
+    (tried,) = (one for one in run.attempts if one.part == "wait_for")
+    driver.step(RerunRequested(run.id, 7))
+    assert attempt_key(run.id, tried.number) in [wish.attempt for wish in driver.asked(Forget)]
 
 
 def test_a_sensor_that_is_no_longer_asked_for() -> None:
