@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 
 from crond.calendars.rules import days_of_rule
 from crond.core.simulation import Ending, Launch, Simulation
@@ -21,15 +21,16 @@ __all__ = ["Ending", "Start", "simulate"]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One process start. `started_at` is when, in the daemon's zone; `instant` is the UTC moment it
-    answers.
+    """One start of a command. `started_at` is when, in the daemon's zone; `instant` is the UTC moment it
+    answers. `attempt` counts the starts for that instant from 1: after a failure `retries` bring more.
 
-    They differ where a start makes up for a minute that was missed or does not exist.
+    They differ where a start makes up for a minute that was missed or does not exist, and where it waits.
     """
 
     started_at: datetime
     instant: datetime
     entry: Entry
+    attempt: int = 1
 
 
 def simulate(
@@ -45,14 +46,17 @@ def simulate(
 
     `start` and `until` are aware datetimes or epoch seconds; the minute of `start` itself is never run,
     but @reboot is. `timezone` is the daemon's zone, by name or as a tzinfo. `seed` feeds RANDOM_DELAY.
-    `outcome` says how each process ends (default: at once, with exit status 0).
+    `outcome` says how each command ends (default: at once, with exit status 0). Annotations are obeyed: what
+    `wait_for` waits for is there at once, and each `condition` is met.
 
     Raises ValueError for a naive datetime and for a zone that does not exist.
     """
     local = _zone(timezone)
 
     def shown(launch: Launch) -> Start:
-        return Start(datetime.fromtimestamp(launch.wall, local), _utc(launch.instant), launch.entry)
+        return Start(
+            datetime.fromtimestamp(launch.wall, local), _utc(launch.instant), launch.entry, launch.attempt
+        )
 
     def ending(launch: Launch) -> Ending:
         return Ending() if outcome is None else outcome(shown(launch))
@@ -65,8 +69,16 @@ def simulate(
         rules=days_of_rule,
         seed=seed,
         ending=ending,
+        days_off=_day_off,
     )
     return map(shown, simulation.run(_moment(until)))
+
+
+def _day_off(source: str, day: date) -> str | None:
+    # Only where an entry needs it: holidays of countries are large.
+    from crond.calendars.daysoff import day_off
+
+    return day_off(source, day)
 
 
 def _utc(moment: float) -> datetime:

@@ -100,6 +100,66 @@ def test_a_seed_draws_the_delay() -> None:
     assert all(180 <= minutes(seed)[0] < 240 for seed in range(30))
 
 
+ANNOTATED = """
+#: name=fetch retries=1 retry_delay=5m wait_for=there condition=weekday
+0 6 * * * fetch
+#: name=report depends_on=fetch schedule=@after
+0 9 * * * report
+#: name=long timeout=1m concurrency=forbid
+0 7 * * * long
+"""
+
+
+def test_annotated_entries() -> None:
+    """Retries are starts with a higher attempt, `@after` entries start when their parents have ended, and
+    what an entry asks before it starts is no start.
+    """
+    table = crond.parse_crontab(ANNOTATED, extensions=True)
+
+    def outcome(start: crond.Start) -> Ending:
+        if start.entry.name == "fetch":
+            return Ending(seconds=10, status=256 if start.attempt == 1 else 0)
+        return Ending(seconds=999)
+
+    starts = list(crond.simulate(table, start=0, until=86400, timezone="UTC", outcome=outcome))
+    assert [(start.started_at.strftime("%H:%M:%S"), start.entry.name, start.attempt) for start in starts] == [
+        ("06:00:00", "fetch", 1),
+        ("06:05:10", "fetch", 2),
+        ("06:05:20", "report", 1),
+        ("07:00:00", "long", 1),
+    ]
+    assert {start.instant.hour for start in starts} == {6, 7}
+
+
+def test_a_process_that_is_to_end_ends() -> None:
+    """What runs too long is tried again, and what a newer run replaces is over; both were simulated as if
+    they ran to their own end.
+    """
+    table = crond.parse_crontab(
+        "#: name=a timeout=1m retries=1\n0 6 * * * a\n#: name=b concurrency=replace\n*/20 6 * * * b\n",
+        extensions=True,
+    )
+    starts = crond.simulate(
+        table, start=0, until=86400, timezone="UTC", outcome=lambda _start: Ending(seconds=7200)
+    )
+    assert [(start.started_at.strftime("%H:%M"), start.entry.name, start.attempt) for start in starts] == [
+        ("06:00", "a", 1),
+        ("06:00", "b", 1),
+        ("06:02", "a", 2),
+        ("06:20", "b", 1),
+        ("06:40", "b", 1),
+    ]
+
+
+def test_a_long_chain_is_no_recursion() -> None:
+    """A thousand jobs, each after the one before, all ending at once."""
+    lines = ["#: name=a0\n0 6 * * * c\n"]
+    lines += [f"#: name=a{n} depends_on=a{n - 1}\n@after c\n" for n in range(1, 1000)]
+    table = crond.parse_crontab("".join(lines), extensions=True)
+    starts = list(crond.simulate(table, start=0, until=86400, timezone="UTC"))
+    assert [start.entry.name for start in starts] == [f"a{n}" for n in range(1000)]
+
+
 def test_a_month_is_simulated_at_once() -> None:
     """A dozen ordinary jobs over a month, in well under a second."""
     text = "".join(f"{minute} {minute % 24} * * * c{minute}\n" for minute in range(12)) + "@hourly h\n"

@@ -11,7 +11,7 @@ PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "reference" / "
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["parse_crontab", "simulate"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=["parse_crontab", "simulate", "annotations"])
 def test_an_example_runs(example: str) -> None:
     """Each asserts what it shows."""
     assert "assert" in example

@@ -101,13 +101,16 @@ class JobSeen:
 
 @dataclass(frozen=True, slots=True)
 class NextSeen:
-    """An instant to come. `after` are the jobs that its run will wait for; `jitter` is in seconds."""
+    """An instant to come. `after` are the jobs that its run will wait for; `jitter` is in seconds; one of a
+    `held` job is left out.
+    """
 
     job: str
     instant: datetime | None
     schedule: str
     after: tuple[str, ...] = ()
     jitter: int = 0
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +279,7 @@ def read_next(body: dict[str, Any]) -> NextSeen:
         text_of(body, "schedule"),
         texts_of(body, "after"),
         number_of(body, "jitter") or 0,
+        bool(text_of(body, "held")),
     )
 
 

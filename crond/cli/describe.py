@@ -93,7 +93,9 @@ def listed(jobs: Sequence[str], *, of: str, most: int = 3) -> str:
 
 
 def until_start(due: NextSeen) -> str:
-    """Return what will lie between a due and its start: `after weather, sales; 3 min later (jitter)`."""
+    """Return what will come between a due and its start: `after weather, sales; 3 min later (jitter)`."""
+    if due.held:
+        return "held: it will be left out"
     words = [f"after {listed(due.after, of=due.job)}"] if due.after else []
     words += [f"{duration(due.jitter)} later (jitter)"] if due.jitter else []
     return "; ".join(words)

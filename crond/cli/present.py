@@ -137,9 +137,9 @@ def on_waiting(detail: Detail, now: datetime) -> list[str]:
     elif wait == "jitter":
         words.append("Its start is put off by its jitter.")
     if until is not None and until > now:
-        left = duration((until - now).total_seconds())
-        ends = "That ends" if wait in ("jitter", "retry") else "It waits no longer than until"
-        words.append(f"{ends}{' at' if wait in ('jitter', 'retry') else ''} {shown(until)}, in {left}.")
+        ends = {"retry": "The next attempt starts at", "jitter": "It starts at"}
+        begin = ends.get(wait, "It waits no longer than until")
+        words.append(f"{begin} {shown(until)}, in {duration((until - now).total_seconds())}.")
     return words
 
 
@@ -157,7 +157,7 @@ def _on_retry(detail: Detail, _now: datetime) -> Iterator[str]:
     tried = detail.run.attempts - detail.spent
     most = "" if detail.retries is None else f" of {detail.retries + 1}"
     why = f"exit status {detail.run.exit_code}" if detail.run.exit_code is not None else detail.run.reason
-    yield f"Attempt {tried}{most} failed{f' ({why})' if why else ''}; the next one is to come."
+    yield f"Attempt {tried}{most} failed{f' ({why})' if why else ''}."
 
 
 def _on_others(detail: Detail, now: datetime) -> Iterator[str]:

@@ -152,7 +152,8 @@ def _running(look: Look, now: datetime) -> tuple[list[Column], list[list[Cell]]]
         figures = ("-", "-", "-")
         if used is not None:
             figures = (f"{used.cpu * 100:.0f} %", size(used.memory), str(used.processes))
-        pid = "-" if run.pid is None else str(run.pid)
+        # While it waits, the process of its last attempt is gone.
+        pid = "-" if run.pid is None or is_waiting(run) else str(run.pid)
         rows.append([Cell(run.job), Cell(pid), *(Cell(text) for text in figures), standing(run, now)])
     return columns, rows
 

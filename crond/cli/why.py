@@ -100,12 +100,16 @@ def _with(
     """`told`, with what the scheduler says of now. Unless a moment was asked for, that is what keeps the job
     from now on, too.
     """
+    more: list[str] = []
     if not facts.runs:
-        return as_it_stands(told, present, span, dues, now)
-    detail = present.detail_of(facts.runs[-1].id)
-    more = on_waiting(detail, now) if detail is not None and is_waiting(detail.run) else []
+        told = as_it_stands(told, present, span, dues, now)
+    else:
+        detail = present.detail_of(facts.runs[-1].id)
+        more += on_waiting(detail, now) if detail is not None and is_waiting(detail.run) else []
     if not asked:
-        more += keeps(present, None, now)
+        from_now = (one for one in keeps(present, None, now) if one not in told.sentences)
+        # What a pause did to the due is said already.
+        more += [] if told.verdict is Verdict.PAUSED else from_now
     return replace(told, sentences=(*told.sentences, *more))
 
 

@@ -274,6 +274,7 @@ class Engine:
     def _admit(self, reading: Reading, most: int = BATCH) -> None:
         for _ in range(min(most, len(self.memory.queue))):
             self._runs.answer(self.memory.queue.first(), reading)
+        self._runs.prune_rest()
 
     # --- the launcher ----------------------------------------------------------------------------------
 

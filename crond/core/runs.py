@@ -42,6 +42,7 @@ class Runs:
     spread_over: int = 0
     _agenda: deque[str] = field(default_factory=deque)
     _listed: set[str] = field(default_factory=set)
+    _unpruned: set[str] = field(default_factory=set)
 
     # --- the agenda ----------------------------------------------------------------------------------
 
@@ -335,6 +336,8 @@ class Runs:
         if run.is_scheduled and job is not None and isinstance(job.entry.schedule, At):
             self.retire(job)
         self._prune(run.job)
+        for job in dict.fromkeys(parent.job for parent in run.parents):
+            self._prune(job)  # what answered for it is needed no longer
 
     def retire(self, job: Job) -> None:
         """Have the line of an `@at` job removed whose only due has had its answer."""
@@ -370,11 +373,17 @@ class Runs:
             self.look_again(first[3])
 
     def _prune(self, job: str) -> None:
-        if self.ledger.memory.queue:
-            return  # a child's due may still ask for one of them
+        if self.ledger.memory.queue and job in self.scene.roster.graph.children:
+            self._unpruned.add(job)  # a child's due may still ask for one of them
+            return
         for old in keeping.superseded(self.ledger.memory, job):
             if not self.ledger.waits.is_needed(old.id):
                 self.forget(old)
+
+    def prune_rest(self) -> None:
+        """Forget what was kept while dues waited, once none does any more."""
+        while self._unpruned and not self.ledger.memory.queue:
+            self._prune(self._unpruned.pop())
 
     def forget(self, run: Run) -> None:
         """Remember `run` no longer, nor does the launcher."""

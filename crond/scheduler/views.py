@@ -275,6 +275,7 @@ class Views:
             "schedule": str(job.entry.schedule),
             "after": [link.parent for link in self._engine.roster.graph.parents.get(job.id, ())],
             "jitter": self._engine.jitter_of(job),
+            "held": self._engine.roster.held.get(job.id, ""),
         }
 
     def _job(self, job: Job, runs: list[Run]) -> dict[str, Any]:

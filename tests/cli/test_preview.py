@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Client
-from tests.cli.fake_daemon import FakeDaemon, yes
+from tests.cli.fake_daemon import FakeDaemon, run_body, yes
 
 NEW_YORK = ("--timezone", "America/New_York")
 
@@ -176,3 +176,17 @@ def test_lines_fit_the_screen(client: Client, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("COLUMNS", "50")
     result = client("simulate", "-", "--from", "2026-11-21", stdin=b"0 6 * * * " + b"x" * 90 + b"\n")
     assert len(result.stdout.rstrip("\n")) == 50
+
+
+def test_what_waits_and_what_will_wait(ask: Client, daemon: FakeDaemon) -> None:
+    """Runs that wait come first; a due says which parents it will wait for, and its jitter."""
+    due = {"job": "root/join", "instant": "2026-11-21T18:00:00Z", "schedule": "0 3 * * *"}
+    dues = [due | {"after": ["root/a", "bo/b"], "jitter": 75}, due | {"held": "there is no job 'x'"}]
+    waiting = run_body(state="waiting", outcome=None, waits="dependencies", awaits=["root/a"])
+    daemon.answers("next", yes({"next": dues, "waiting": [waiting | {"started_at": None}]}))
+    assert [line.split("  ")[-1].strip() for line in ask("next").stdout.splitlines()] == [
+        "REMARKS",
+        "waiting for a",
+        "after a, bo/b; 1 min 15 s later (jitter)",
+        "held: it will be left out",
+    ]

@@ -557,7 +557,7 @@ DETAIL = {"spent": 0, "retries": 3, "max_load": 2.5, "parents": [], "others": []
         ),
         (
             {"waits": "retry", "attempts": 2, "exit_code": 5},
-            ["Attempt 2 of 4 failed (exit status 5); the next one is to come."],
+            ["Attempt 2 of 4 failed (exit status 5)."],
         ),
         (
             {"waits": "overlap", "others": [run_body(**RUNNING, id="old1")]},

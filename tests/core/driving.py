@@ -45,6 +45,7 @@ class Driver:
         self.zone = zone
         self.life, self.boot = life, boot
         self.began = wall
+        self.pools: Pairs = ()  #: those of the host
         self.version = 0
         self.text = ""
         self.records: list[Record] = []
@@ -67,9 +68,13 @@ class Driver:
                 self.notices.append(action.text)
         return actions
 
-    def begin(self, text: str, *, reboot: bool = True, pools: Pairs = ()) -> None:
+    def greet(self, *, reboot: bool = True) -> None:
+        """The launcher says hello, and no more as yet."""
+        self.step(Hello(PROTOCOL, self.life, self.boot, reboot, 0, "cronie", self.began, (), self.pools))
+
+    def begin(self, text: str, *, reboot: bool = True) -> None:
         """Say hello, with one table."""
-        self.step(Hello(PROTOCOL, self.life, self.boot, reboot, 0, "cronie", self.began, (), pools))
+        self.greet(reboot=reboot)
         self.edit(text)
         self.step(TablesComplete())
 

@@ -4,7 +4,7 @@ differently.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations_with_replacement, product
 
 import pytest
@@ -24,7 +24,7 @@ GO, SKIP, FAIL = Ruling(True), Ruling(False, Outcome.SKIPPED), Ruling(False, Out
 WAIT = Ruling(None)
 
 #: Airflow's rules as its documentation says them, on parents that have all ended: (what it wants, else).
-FINAL = {
+FINAL: dict[str, Callable[[Sequence[Verdict]], Ruling]] = {
     "all_success": lambda v: FAIL if {F, U} & {*v} else SKIP if K in v else GO,
     "all_failed": lambda v: GO if {*v} <= {F, U} else SKIP,
     "all_done": lambda _v: GO,
@@ -39,7 +39,7 @@ FINAL = {
     "always": lambda _v: GO,
 }
 #: What each may say before all have ended: the ends that decide at once. Failure comes before skip.
-AT_ONCE = {
+AT_ONCE: dict[str, dict[Verdict, Ruling]] = {
     "all_success": {F: FAIL, U: FAIL, K: SKIP},
     "all_failed": {S: SKIP, K: SKIP},
     "all_done": {},

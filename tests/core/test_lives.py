@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from crond.model.events import PauseRequested
-from crond.model.messages import Hello, NotStarted, Retire, Start, Survived, TablesComplete, attempt_key
+from crond.model.messages import NotStarted, Retire, Start, Survived, TablesComplete, attempt_key
 from crond.model.run import Outcome, State, Trigger, Wait
 from tests.core.driving import Driver
 
@@ -30,7 +30,7 @@ def test_a_scheduler_that_dies_while_it_is_greeted() -> None:
     driver.started(driver.starts()[0])
     driver.life, driver.began = "second", driver.now.wall
     driver.engine = driver._engine(driver.engine.memory)
-    driver.step(Hello(1, "second", "boot", False, 0, "cronie", driver.began))
+    driver.greet()
     driver.restart()
     assert driver.last("a").outcome is Outcome.LOST
     driver.go(60)
@@ -79,7 +79,8 @@ def test_a_process_that_lives_on_is_no_loss() -> None:
     driver.go(60)
     (start,) = driver.starts()
     driver.engine = driver._engine(driver.engine.memory)
-    driver.step(Hello(1, "second", "boot", False, 0, "cronie", driver.now.wall))
+    driver.life, driver.began = "second", driver.now.wall
+    driver.greet()
     driver.edit(driver.text)
     driver.step(Survived(attempt_key(start.run, 1), 17))
     driver.step(TablesComplete())

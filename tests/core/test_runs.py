@@ -111,7 +111,8 @@ def test_a_pool_of_the_host_takes_over() -> None:
     """
     driver = Driver(wall=NOON)
     text = "".join(f"#: name={name} pool=p\n1 12 * * * c\n" for name in "abc")
-    driver.begin("#: pool p=1\n" + text, pools=(("p", "1"),))
+    driver.pools = (("p", "1"),)
+    driver.begin("#: pool p=1\n" + text)
     driver.go(60)
     assert [start.job for start in driver.starts()] == ["a"]
     assert driver.last("b").pool == "me/p"

@@ -28,9 +28,7 @@ from crond.model.events import (
 )
 from crond.model.job import Job
 from crond.model.messages import (
-    PROTOCOL,
     Exited,
-    Hello,
     NotStarted,
     Pairs,
     Start,
@@ -184,11 +182,9 @@ class Story(Driver):
         self.survivors = []
         self.restart(life=f"life at {self.now.wall}", boot=f"boot at {self.now.wall}")
 
-    def begin(self, text: str, *, reboot: bool = True, pools: Pairs = ()) -> None:
+    def begin(self, text: str, *, reboot: bool = True) -> None:
         """Say hello, with one table and the processes that survived."""
-        self.step(
-            Hello(PROTOCOL, self.life, self.boot, reboot, 0, "cronie", self.began, defaults=(), pools=pools)
-        )
+        self.greet(reboot=reboot)
         self.edit(text)
         for key in self.survivors:
             if self.processes[key]:

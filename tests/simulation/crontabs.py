@@ -237,6 +237,8 @@ def _limits(crontab: Crontab, line: Line) -> None:
     if crontab.pools and source.random() < 0.35:
         keys["pool"] = source.choice(list(crontab.pools))
         keys["pool_slots"] = str(source.randrange(1, crontab.pools[keys["pool"]] + 1))
+        if not crontab.sparse:
+            keys["start_deadline"] = "30m"  # or thousands would wait for who hangs
         if source.random() < 0.5:
             keys["priority"] = str(source.randrange(-2, 3))
 

@@ -51,6 +51,8 @@ KEPT = 10
 #: Seconds by which times in messages and the clock may differ.
 _SLACK = 5.0
 _ALIVE = frozenset((State.STARTING, State.RUNNING, State.STOPPING))
+#: What a table made due, and what may answer for those who depend on it.
+_BY_TABLE = frozenset((Trigger.SCHEDULE, Trigger.REBOOT, Trigger.CATCHUP))
 _DONE_WELL = frozenset((Outcome.SUCCESS, Outcome.SKIPPED))
 
 
@@ -88,9 +90,7 @@ class Judge:
         self.pools: dict[str, int] = {}
         self.runs: dict[str, Seen] = {}
         self.live: dict[str, float] = {}  #: attempts whose processes live: since when (monotonic)
-        self.ends: dict[
-            str, tuple[Outcome | None, int]
-        ] = {}  #: of every run there ever was, its attempts too
+        self.ends: dict[str, tuple[Outcome | None, int]] = {}  #: of every run there ever was, its starts too
         self.moment = 0  #: counts changes of tables
         self._changed = 0  #: the moment of the last of them
         self._definitions: dict[str, list[tuple[int, Entry | None]]] = {}
@@ -157,10 +157,7 @@ class Judge:
             elif kind == "run":
                 self._run(values[0])
             elif kind == "pause":
-                job, since, until = values[:3]
-                self._paused[job] = (since, float("inf") if until is None else until)
-            elif kind == "resume":
-                self._paused.pop(values[0], None)
+                self._pause(*values)
             elif kind == "forget-run":
                 self._forget(values[0])
 
@@ -192,13 +189,24 @@ class Judge:
         self._pending[key] = self.now.mono
         self._due_count += 1
         self._due_order[job][instant, ordinal] = self._due_count
-        if trigger != Trigger.SCHEDULE:
+        if trigger not in (Trigger.SCHEDULE, Trigger.CATCHUP):
             return
         self._may_be_due(job, instant)
         before = self._dues[job].get(instant)
         if before is not None and not self._may_repeat(instant, before[0]):
             raise Broken(f"{job} was due for {instant} before, and the clock was not set back: {key}")
         self._dues[job][instant] = (self._due_count, self.now.wall)
+
+    def _pause(
+        self, job: str, since: float, until: float | None, _by: int, _note: str, ended: float | None = None
+    ) -> None:
+        if ended is None:
+            self._paused[job] = (since, float("inf") if until is None else until)
+        else:
+            self._paused.pop(job, None)
+            if job in self._windows:
+                window = self._windows[job]
+                window.checked = max(window.checked, self.now.wall + 60)
 
     def _may_repeat(self, instant: float, before: int) -> bool:
         """True if an instant that was due as number `before` may be due once more."""
@@ -290,7 +298,7 @@ class Judge:
         seen.run, seen.active, seen.slots = run, _is_active(run), run.slots
         if run.state is State.FINISHED and before is not State.FINISHED:
             self._finished(seen, before)
-        self.ends[run.id] = (run.outcome, len(run.attempts))
+        self.ends[run.id] = (run.outcome, run.starts)
 
     def _finished(self, seen: Seen, before: State) -> None:
         run = seen.run
@@ -302,7 +310,8 @@ class Judge:
             raise Broken(f"{run.id} of {run.job} ended as {run.outcome}, and nothing says why")
         if run.outcome is Outcome.STOPPED and run.want is Want.RUN and not run.reason:
             raise Broken(f"{run.id} of {run.job} was stopped, and nobody wanted that")
-        alive = [key for key in self.live if key.rpartition(".")[0] == run.id]
+        # A sensor that was given up may take its time to end.
+        alive = [key for key in self.live if key.rpartition(".")[0] == run.id and "-" not in key]
         if alive:
             raise Broken(f"{run.id} of {run.job} is finished while {alive} run")
         if run.want is Want.RUN:
@@ -311,13 +320,16 @@ class Judge:
     def _check_end(self, seen: Seen, before: State) -> None:
         """The outcome of a run that nobody touched follows from its last attempt, parents and keys."""
         run, policies = seen.run, self._policies(seen)
-        if run.outcome is Outcome.UPSTREAM_FAILED and run.parents and policies:
+        is_by_parents = run.parents and policies and not any(one.depends_on_past for one in policies)
+        if run.outcome is Outcome.UPSTREAM_FAILED and is_by_parents:
             said = [self._rule(seen, policy) for policy in policies]
             if "upstream_failed" not in said:
                 raise Broken(f"{run.id} of {run.job}: its parents do not make it fail: {run.parents}")
         last = run.attempts[-1] if run.attempts else None
-        if last is None or last.number <= 0 or not policies or len(policies) > 1:
+        if last is None or last.part != "command" or len(policies) != 1 or before not in _ALIVE:
             return
+        if run.job not in self.jobs:
+            return  # what is in no table any more has no keys
         policy = policies[0]
         if last.exit_code is not None and not policy.fail_on_output:
             wanted = _judged(last.exit_code, policy)
@@ -400,7 +412,7 @@ class Judge:
     def _check_parents(self, seen: Seen, policies: list[Policy]) -> None:
         """Its parents let it go, they are the right ones, and they stand as they ended."""
         run = seen.run
-        if run.trigger in (Trigger.SCHEDULE, Trigger.REBOOT) and not seen.revived:
+        if run.trigger in _BY_TABLE and not seen.revived:
             if all(len(run.parents) != len(policy.depends_on) for policy in policies):
                 raise Broken(
                     f"{run.id} of {run.job} starts with parents {run.parents}, and depends on others"
@@ -409,18 +421,21 @@ class Judge:
                 raise Broken(f"{run.id} of {run.job} starts, and its job is held")
         if not run.parents:
             return
-        said = [self._rule(seen, policy) for policy in policies if len(policy.depends_on) == len(run.parents)]
+        said = [self._rule(seen, policy) for policy in policies]
         if "run" not in said:
             raise Broken(f"{run.id} of {run.job} starts, while its parents say {said}: {run.parents}")
         for parent in run.parents:
-            self._check_parent(run, parent, is_checked=not seen.revived and run.trigger is Trigger.SCHEDULE)
+            self._check_parent(run, parent, is_checked=not seen.revived and run.trigger in _BY_TABLE)
 
     def _rule(self, seen: Seen, policy: Policy) -> str:
         run = seen.run
         late = self.now.mono - seen.born_at + _SLACK >= policy.depends_timeout
         late = late or self.now.wall - run.instant + _SLACK >= policy.depends_timeout
-        pairs = zip(run.parents, policy.depends_on, strict=False)
-        return verdict(policy.trigger_rule, [end_of(parent, one, late=late) for parent, one in pairs])
+        # One that the newest definition does not name any more says nothing.
+        stand = {parent.job: parent for parent in run.parents}
+        named = [(stand.get(self._id_of(run.job, one)), one) for one in policy.depends_on]
+        ends = [end_of(parent, one, late=late) for parent, one in named if parent is not None]
+        return verdict(policy.trigger_rule, ends) if ends else "run"
 
     def _check_parent(self, run: Run, parent: Parent, *, is_checked: bool) -> None:
         if parent.outcome is None:
@@ -434,15 +449,15 @@ class Judge:
         held = self.runs.get(parent.run)
         if held is None or not is_checked:
             return
-        if held.run.job != parent.job or held.run.instant > run.instant or held.run.trigger is Trigger.MANUAL:
+        if held.run.job != parent.job or held.run.instant > run.instant or held.run.trigger not in _BY_TABLE:
             raise Broken(f"{run.id} of {run.job}: {parent.run} is no answer of {parent.job}")
         if held.run.state is State.FINISHED and not held.revived and held.run.outcome is not parent.outcome:
             raise Broken(f"{run.id} of {run.job}: {parent} ended as {held.run.outcome}")
         mine = self._due_order[run.job].get((run.instant, run.ordinal))
-        answer = (held.run.instant, held.run.ordinal)
-        for (instant, ordinal), number in self._due_order.get(parent.job, {}).items():
-            if mine and number < mine and answer < (instant, ordinal) and instant <= run.instant:
-                raise Broken(f"{run.id} of {run.job}: {parent.job} has a later due than {answer}: {instant}")
+        answer, own = (held.run.instant, held.run.ordinal), (run.instant, run.ordinal)
+        for due, number in self._due_order.get(parent.job, {}).items():
+            if mine and number < mine and answer < due <= own:
+                raise Broken(f"{run.id} of {run.job}: {parent.job} has a later due than {answer}: {due}")
 
     def _check_tries(self, seen: Seen, attempt: Attempt, policies: list[Policy]) -> None:
         run, number = seen.run, attempt.number - seen.run.spent
@@ -469,13 +484,11 @@ class Judge:
         run = seen.run
         if run.trigger is not Trigger.SCHEDULE or seen.revived:
             return
-        exits = {
-            (one.number > 0) - (one.number < 0): one.exit_code for one in run.attempts if one.number <= 0
-        }
-        if all(policy.condition for policy in policies) and exits.get(0) != 0:
-            raise Broken(f"{run.id} of {run.job} starts, and its condition ended with {exits.get(0)}")
-        if all(policy.wait_for for policy in policies) and exits.get(-1) != 0:
-            raise Broken(f"{run.id} of {run.job} starts, and what it waits for ended with {exits.get(-1)}")
+        exits = {one.part: one.exit_code for one in run.attempts}
+        if all(policy.condition for policy in policies) and exits.get("condition") != 0:
+            raise Broken(f"{run.id} of {run.job} starts, and its condition ended with {exits}")
+        if all(policy.wait_for for policy in policies) and exits.get("wait_for") != 0:
+            raise Broken(f"{run.id} of {run.job} starts, and what it waits for ended with {exits}")
         pools = {policy.pool for policy in policies}
         if None not in pools and run.pool and len(run.slots) not in {one.pool_slots for one in policies}:
             raise Broken(f"{run.id} of {run.job} starts with slots {run.slots} of {run.pool}")
@@ -493,7 +506,7 @@ class Judge:
         if not earlier:
             return
         any_kind = max(earlier, key=lambda one: (one.instant, one.ordinal))
-        scheduled = [one for one in earlier if one.trigger is Trigger.SCHEDULE]
+        scheduled = [one for one in earlier if one.trigger in _BY_TABLE]
         pasts = [any_kind, max(scheduled, key=lambda one: (one.instant, one.ordinal))] if scheduled else []
         if pasts and all(one.outcome not in _DONE_WELL for one in pasts):
             raise Broken(f"{run.id} of {run.job} starts, and the run before it is {pasts[-1].outcome}")
@@ -600,9 +613,11 @@ class Judge:
         return [entry.policy for entry in self._entries(seen)]
 
     def _named(self, child: str, dependency: Dependency) -> Job | None:
+        return self.jobs.get(self._id_of(child, dependency))
+
+    def _id_of(self, child: str, dependency: Dependency) -> str:
         owner = child.partition("/")[0]
-        name = dependency.job if "/" in dependency.job else f"{owner}/{dependency.job}"
-        return self.jobs.get(name)
+        return dependency.job if "/" in dependency.job else f"{owner}/{dependency.job}"
 
     def _is_held(self, name: str) -> bool:
         """True if a parent is nowhere, or it waits for itself."""
@@ -675,7 +690,7 @@ def _failure(outcome: Outcome | None, last: Attempt) -> str | None:
     if outcome is Outcome.LOST:
         return "lost"
     if outcome is Outcome.FAILED:
-        return "signal" if last.signal is not None else "exit" if last.exit_code else None
+        return "exit" if last.signal is None else "signal"
     return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import count
@@ -17,7 +17,7 @@ from typing import Any
 
 from crond.core import admission, memory, planner
 from tests.simulation.launcher import Broken
-from tests.simulation.world import ANNOTATED, DENSE, Kind, seeded
+from tests.simulation.world import ANNOTATED, DENSE, seeded
 
 #: What a world lives through until another one is tried, in seconds of its own.
 _LIFE = 86400.0
@@ -56,9 +56,10 @@ class Mutant:
         finally:
             setattr(place, name, held)
 
-    def found(self, patience: float, kind: Kind = DENSE) -> str:
+    def found(self, patience: float) -> str:
         """Return what a world says of it, "" if none does within `patience` seconds. Raises NotThere."""
         until = time.monotonic() + patience
+        kind = replace(DENSE, annotated=self.annotated)
         with self.living():
             for seed in count():
                 if time.monotonic() > until:
@@ -76,20 +77,16 @@ class Mutant:
 
 
 def _no_retry(_held: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *_values, **_keys: None
+    return lambda *_values, **_keys: False
 
 
-def _always_go(held: Callable[..., Any]) -> Callable[..., Any]:
-    """Overlap is allowed to everybody."""
-
-    def admit(job: Any, _runs_of: Any, *values: Any, **keys: Any) -> Any:
-        return held(job, lambda _job: (), *values, **keys)
-
-    return admit
+def _alone(held: Callable[..., Any]) -> Callable[..., Any]:
+    """Each run believes that its job has no other."""
+    return lambda run, job, _others: held(run, job, ())
 
 
-def _parents_ignored(_held: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *_values, **_keys: "run"
+def _parents_ignored(held: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda _rule, _verdicts: held("always", ())
 
 
 def _ordinal_forgotten(_held: Callable[..., Any]) -> Callable[..., Any]:
@@ -107,19 +104,18 @@ def _minute_lost(held: Callable[..., Any]) -> Callable[..., Any]:
 
 
 MUTANTS = (
-    Mutant("a lost retry", "crond.core.retry", "next_attempt", _no_retry, ("failed for good",)),
+    Mutant("a lost retry", "crond.core.retry", "gets_another", _no_retry, ("failed for good",)),
     Mutant(
         "a double claim",
         admission.__name__,
-        "admit",
-        _always_go,
-        ("runs at once", "slots of"),
-        annotated=False,
+        "overlap",
+        _alone,
+        ("runs at once",),
     ),
     Mutant(
         "a dependency ignored",
         "crond.core.dependencies",
-        "verdict",
+        "rule_on",
         _parents_ignored,
         ("while its parents say",),
     ),

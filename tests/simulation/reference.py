@@ -20,7 +20,7 @@ def offset_of(entry: Entry, zone: str) -> int | None:
     """Return the offset that `entry` follows under a daemon in `zone`; None where it may change."""
     if zone not in FIXED:
         return None  # the daemon's walk itself jumps
-    return FIXED.get(entry.timezone or entry.policy.timezone or zone)
+    return FIXED.get(entry.policy.timezone or entry.timezone or zone)
 
 
 def is_simple(entry: Entry, zone: str) -> bool:

@@ -25,6 +25,8 @@ def end_of(parent: Parent, dependency: Dependency, *, late: bool) -> End:
         if not late:
             return "running"
         outcome = Outcome.FAILED
+    if dependency.want != "success" and not parent.run:
+        return "skipped"  # where nobody answers nothing holds
     if dependency.want == "failed":
         return "success" if outcome in FAILURES else "skipped"
     if dependency.want == "done":

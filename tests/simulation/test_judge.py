@@ -172,7 +172,9 @@ def _a_forbidden_arrow(court: Court) -> None:
 
 
 def _again_without_being_asked(court: Court) -> None:
-    court.again(court.end(court.run("a", State.DUE), Outcome.SKIPPED, "why"), state=State.DUE, outcome=None)
+    court.again(
+        court.end(court.run("a", State.DUE), Outcome.SKIPPED, "why"), state=State.WAITING, outcome=None
+    )
 
 
 def _skipped_without_a_reason(court: Court) -> None:
@@ -308,12 +310,16 @@ def _foreign_data(court: Court) -> None:
 
 def _a_condition_ignored(court: Court) -> None:
     court.edit("#: name=a condition=false\n0 * * * * a\n")
-    court.start(court.run("a", State.STARTING, attempts=(Attempt(number=0, exit_code=1), _ONE)))
+    court.start(
+        court.run("a", State.STARTING, attempts=(Attempt(number=0, part="condition", exit_code=1), _ONE))
+    )
 
 
 def _a_sensor_ignored(court: Court) -> None:
     court.edit("#: name=a wait_for=false\n0 * * * * a\n")
-    court.start(court.run("a", State.STARTING, attempts=(Attempt(number=-3, exit_code=1), _ONE)))
+    court.start(
+        court.run("a", State.STARTING, attempts=(Attempt(number=-3, part="wait_for", exit_code=1), _ONE))
+    )
 
 
 def _the_past_ignored(court: Court) -> None:
@@ -421,8 +427,8 @@ BAD: tuple[tuple[Callable[[Court], None], str], ...] = (
     (_a_failure_that_the_parents_do_not_make, "do not make it fail"),
     (_a_held_job_starts, "is held"),
     (_foreign_data, "is given {'OUT_X_Y'"),
-    (_a_condition_ignored, "its condition ended with 1"),
-    (_a_sensor_ignored, "what it waits for ended with 1"),
+    (_a_condition_ignored, "its condition ended with {'condition': 1"),
+    (_a_sensor_ignored, "what it waits for ended with {'wait_for': 1"),
     (_the_past_ignored, "the run before it is failed"),
     (_a_start_after_its_deadline, "s late, of 60"),
     (_a_start_of_nothing, "nothing is remembered"),
@@ -471,7 +477,7 @@ def test_who_runs_again_gets_all_its_attempts_again() -> None:
     """Those that were spent do not count."""
     court = Court("#: name=a\n0 * * * * a\n")
     run = court.end(court.run("a", State.STARTING, attempts=(_FAILED,)), Outcome.FAILED)
-    run = court.again(run, state=State.DUE, by=0, spent=1, outcome=None, want=Want.RUN)
+    run = court.again(run, state=State.WAITING, by=0, spent=1, outcome=None, want=Want.RUN)
     court.start(court.again(run, state=State.STARTING, attempts=(_FAILED, Attempt(number=2))), 2)
 
 

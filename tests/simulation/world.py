@@ -57,6 +57,8 @@ _BEGINNINGS = (1772947800.0, 1793507400.0, 1775309400.0, 1790992800.0)
 _NEW_YEAR = 1767225600.0
 _DAY = 86400.0
 _TRAIL = 40
+#: How many steps may follow each other at one moment.
+_AT_ONCE = 1000
 #: Before annotations were obeyed, runs that were skipped stayed until the next one of their job ended.
 _KEPT = KEPT if ANNOTATED else 100_000
 _LOADS = "load" in {field.name for field in fields(Reading)}
@@ -307,9 +309,15 @@ class World:
             self._step(BackfillRequested(held.job, 0, held.instant))
 
     def _load(self) -> None:
+        """The host is busy for a while."""
         if _LOADS:
-            load: dict[str, Any] = {"load": self.random.choice((0.0, 1.0, 9.0))}
-            self.now = replace(self.now, **load)
+            busy: dict[str, Any] = {"load": 9.0}
+            idle: dict[str, Any] = {"load": 0.0}
+            self.now = replace(self.now, **busy)
+            try:
+                self._pass(self.random.choice((60, 3600, 20000)))
+            finally:
+                self.now = replace(self.now, **idle)
 
     def _any_run(self, state: State | None = None) -> str | None:
         """One that is remembered; what is not at an end is rare, and so preferred."""
@@ -323,8 +331,12 @@ class World:
 
     def _pass(self, seconds: float) -> None:
         """Let `seconds` pass, and wake the engine whenever it asks for it."""
-        end = self.now.mono + seconds
+        end, stood_still, before = self.now.mono + seconds, 0, self.now.mono
         while True:
+            stood_still = stood_still + 1 if self.now.mono == before else 0
+            before = self.now.mono
+            if stood_still > _AT_ONCE:
+                raise Broken("the engine asks to be woken again and again, and time does not pass")
             self._hear()
             wait = self._wait()
             upto = min(end - self.now.mono, self.launcher.next_turn(self.now))

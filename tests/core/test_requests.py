@@ -1,0 +1,190 @@
+"""What people ask: to run now, with what follows; again; for a time that was; to count as."""
+
+from __future__ import annotations
+
+import pytest
+
+from crond.model.events import (
+    BackfillRequested,
+    MarkRequested,
+    RerunRequested,
+    RunRequested,
+    StopRequested,
+)
+from crond.model.messages import Stop
+from crond.model.run import Outcome, Run, State, Trigger, Wait
+from tests.core.driving import Driver
+
+NOON = 1_772_366_400.0
+HOUR = 3600.0
+FAILED = 0x0100
+#: a -> b, c -> d; b is free of the rest.
+DIAMOND = (
+    "#: name=a\n0 * * * * a\n#: name=b depends_on=a\n0 * * * * b\n#: name=c depends_on=a\n0 * * * * c\n"
+    "#: name=d depends_on=b,c trigger_rule=none_failed\n0 * * * * d\n"
+)
+
+
+def driver_of(text: str) -> Driver:
+    driver = Driver(wall=NOON)
+    driver.begin(text)
+    return driver
+
+
+# --- run ------------------------------------------------------------------------------------------
+
+
+def test_a_job_runs_alone() -> None:
+    """Whatever it depends on, and nobody after it; two wishes at one reading are two runs."""
+    driver = driver_of(DIAMOND)
+    driver.step(RunRequested("me/b", 7, (("LR", "0.1"),)))
+    driver.step(RunRequested("me/b", 8))
+    assert driver.play(60) == ["b", "b"]
+    assert [(run.by, run.ordinal, run.environment) for run in driver.runs("b")] == [
+        (7, 0, (("LR", "0.1"),)),
+        (8, 1, ()),
+    ]
+
+
+def test_what_follows_it_runs_after_it() -> None:
+    """All its descendants, once each, for that moment, by their own rules."""
+    driver = driver_of(DIAMOND)
+    driver.step(RunRequested("me/a", 7, downstream=True))
+    assert [driver.last(name).waits for name in "bcd"] == [Wait.DEPENDENCIES] * 3
+    assert driver.play(60, c=FAILED) == ["a", "b", "c"]
+    assert driver.last("d").outcome is Outcome.UPSTREAM_FAILED
+    assert {run.follows for run in map(driver.last, "bcd")} == {driver.last("a").id}
+
+
+def test_a_parent_that_is_not_among_them_answers_by_its_time() -> None:
+    """`c` is not asked for: its latest due answers for `d`."""
+    driver = driver_of(DIAMOND)
+    driver.play(HOUR)
+    driver.step(RunRequested("me/b", 7, downstream=True))
+    assert driver.play(60) == ["b", "d"]
+    assert driver.last("d").parents[1].run == driver.last("c").id
+
+
+def test_a_root_that_ends_at_once() -> None:
+    """Its pool is too small: those after it are told in the same step."""
+    driver = driver_of("#: name=a pool=missing\n0 * * * * a\n#: name=b depends_on=a\n0 * * * * b\n")
+    driver.step(RunRequested("me/a", 7, downstream=True))
+    assert driver.last("b").outcome is Outcome.SKIPPED
+
+
+def test_a_job_that_there_is_not() -> None:
+    """It went between the question and the step."""
+    driver = driver_of(DIAMOND)
+    driver.step(RunRequested("me/nobody", 7))
+    assert driver.last("nobody").reason == "gone"
+
+
+def test_times_that_were() -> None:
+    """Each its own run, one after the other; the same twice is two."""
+    driver = driver_of("#: name=a concurrency=forbid\n0 * * * * a\n")
+    for instant in (NOON - HOUR, NOON - 2 * HOUR, NOON - HOUR):
+        driver.step(BackfillRequested("me/a", 7, instant))
+    assert [run.waits for run in driver.runs("a")].count(Wait.OVERLAP) == 2
+    assert driver.play(1) == ["a"] * 3
+    assert [(run.instant, run.ordinal, run.trigger, run.outcome) for run in driver.runs("a")] == [
+        (NOON - 2 * HOUR, 0, Trigger.BACKFILL, Outcome.SUCCESS),
+        (NOON - HOUR, 0, Trigger.BACKFILL, Outcome.SUCCESS),
+        (NOON - HOUR, 1, Trigger.BACKFILL, Outcome.SUCCESS),
+    ]
+
+
+# --- again ----------------------------------------------------------------------------------------
+
+
+def test_a_run_again() -> None:
+    """The same run: its attempts go on counting, and its retries begin anew."""
+    driver = driver_of("#: name=a retries=1 retry_delay=1m\n0 * * * * a\n")
+    driver.play(HOUR + 61, a=FAILED)
+    run = driver.last("a")
+    assert (run.outcome, run.starts, run.spent) == (Outcome.FAILED, 2, 0)
+    driver.step(RerunRequested(run.id, 7))
+    driver.step(RerunRequested(run.id, 7))  # it is no longer finished
+    assert driver.play(61, a=FAILED) == ["a", "a"]
+    run = driver.last("a")
+    assert (run.outcome, run.starts, run.spent, run.by) == (Outcome.FAILED, 4, 2, 7)
+    driver.step(RerunRequested("nobody", 7))
+
+
+@pytest.mark.parametrize(
+    ("downstream", "failed", "again"),
+    [(False, False, ["a"]), (True, False, ["a", "b", "c", "d"]), (True, True, ["a", "c", "d"])],
+)
+def test_who_runs_again_with_it(downstream: bool, failed: bool, again: list[str]) -> None:
+    """Those that it answered for, and theirs; of them, if asked so, what did not succeed."""
+    driver = driver_of(DIAMOND)
+    driver.play(HOUR, c=FAILED)
+    driver.step(RerunRequested(driver.last("a").id, 7, downstream=downstream, failed=failed))
+    assert driver.play(60) == again
+    assert all(len(driver.runs(name)) == 1 for name in "abcd")
+
+
+# --- count as, stop --------------------------------------------------------------------------------
+
+
+def waiting() -> tuple[Driver, Run]:
+    driver = driver_of(DIAMOND)
+    driver.go(HOUR)
+    return driver, driver.last("b")
+
+
+def starting() -> tuple[Driver, Run]:
+    driver = driver_of(DIAMOND)
+    driver.go(HOUR)
+    return driver, driver.run(driver.starts()[0])
+
+
+def running() -> tuple[Driver, Run]:
+    driver, _ = starting()
+    driver.step(RunRequested("me/a", 7))
+    (start,) = driver.starts()
+    driver.started(start)
+    return driver, driver.run(start)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SUCCESS, Outcome.FAILED])
+@pytest.mark.parametrize("state", [waiting, starting, running])
+def test_a_run_counts_as(state: object, outcome: Outcome) -> None:
+    """What runs is ended first; who waits for it is told."""
+    driver, run = state()  # type: ignore[operator]
+    driver.step(MarkRequested(run.id, 9, outcome))
+    marked = driver.engine.memory.runs[run.id]
+    if run.state is not State.WAITING:
+        assert marked.state is State.STOPPING
+        key = f"{run.id}.1"
+        assert driver.asked(Stop)[-1] == Stop(key)
+        driver.exited(key, 15)
+        marked = driver.engine.memory.runs[run.id]
+    assert (marked.outcome, marked.reason) == (outcome, "marked")
+
+
+def test_a_finished_run_counts_as() -> None:
+    """Whoever still waits for another parent sees it as it is now."""
+    driver = driver_of(DIAMOND)
+    driver.go(HOUR)
+    driver.end(driver.starts()[0])
+    first, second = driver.starts()
+    driver.end(first, FAILED)
+    assert driver.last("d").outcome is Outcome.UPSTREAM_FAILED
+    driver.step(MarkRequested(first.run, 9, Outcome.SUCCESS))
+    assert (driver.run(first).outcome, driver.run(first).reason) == (Outcome.SUCCESS, "marked by uid 9")
+    driver.step(MarkRequested("nobody", 9, Outcome.SUCCESS))
+    driver.step(StopRequested("nobody", 9))
+    driver.step(StopRequested(first.run, 9))
+    assert driver.run(first).outcome is Outcome.SUCCESS
+    driver.end(second)
+
+
+def test_a_wait_is_stopped_with_its_reason() -> None:
+    """What it waited for is said."""
+    driver, run = waiting()
+    driver.step(StopRequested(run.id, 9))
+    ended = driver.engine.memory.runs[run.id]
+    assert (ended.outcome, ended.reason) == (
+        Outcome.STOPPED,
+        "stopped while it waited for the jobs it depends on",
+    )
