@@ -41,7 +41,8 @@ make_venv() {
 }
 
 install_into_venv() {
-    wanted="$root $(cksum <"$root/pyproject.toml")"
+    # Installing compiles the latter, and an older program refuses what it is told.
+    wanted="$root $(cat "$root/pyproject.toml" "$root/crond/launcher/become.c" | cksum)"
     [ "$(cat "$venv/.installed$1" 2>/dev/null)" = "$wanted" ] && return
     make_venv
     echo "installing crontabx$1 into $venv ..."

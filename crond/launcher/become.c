@@ -2,11 +2,12 @@
  * Becomes a user and then a program. The launcher, which is root, starts it for the jobs of users; it is not
  * setuid. Everything was looked up before: here are numbers and system calls, in a fixed order.
  *
- *     become TROUBLE UID GID GROUPS SOFT HARD REQUIRED FOLDER PROGRAM ARGUMENT...
+ *     become TROUBLE LIMITS ENTRANCE UID GID GROUPS REQUIRED FOLDER PROGRAM ARGUMENT...
  *
- * TROUBLE is a descriptor: what fails is told there as three ints, our pid, the stage and errno. GROUPS are
- * numbers with commas between them. SOFT and HARD limit the program's descriptors. Unless REQUIRED is 1, a
- * program whose FOLDER cannot be entered runs where we are.
+ * TROUBLE is a descriptor: what fails is told there as three ints, our pid, the stage and errno. LIMITS are
+ * written NUMBER:SOFT:HARD, with commas between them. ENTRANCE is a descriptor too, by which we enter the
+ * cgroup that we are to be in, or 0 for none. GROUPS are numbers with commas between them. Unless REQUIRED is
+ * 1, a program whose FOLDER cannot be entered runs where we are.
  *
  * There is no C library in it: that would take three times as long to begin, and would obey variables
  * (LD_PRELOAD, GLIBC_TUNABLES) that a crontab sets for its job, while we are still root.
@@ -15,12 +16,13 @@
 #include <sys/syscall.h>
 
 enum stage { RESOURCES = 1, USER = 2, CHDIR = 3, EXEC = 4 }; /* as in spawn.py */
-enum { NAME, TROUBLE, UID, GID, GROUPS, SOFT, HARD, REQUIRED, FOLDER, PROGRAM, ARGUMENTS };
+enum { NAME, TROUBLE, LIMITS, ENTRANCE, UID, GID, GROUPS, REQUIRED, FOLDER, PROGRAM, ARGUMENTS };
 
 /* The kernel's numbers, the same on all machines that are known below. */
 #define SET_DESCRIPTOR_FLAGS 2
 #define CLOSE_ON_EXEC 1
-#define DESCRIPTOR_LIMIT 7
+#define MOST_DESCRIPTOR 0x7fffffffUL
+#define MOST_NUMBER 255 /* of limits; the kernel knows 16 */
 #define LAST_SIGNAL 64
 #define MOST_GROUPS 65536
 #define MOST_ID 4294967294UL /* the one above it means "leave it" */
@@ -115,27 +117,45 @@ static long read_groups(const char *text)
     return count;
 }
 
+static void enter(long group)
+{
+    check(call(SYS_fcntl, group, SET_DESCRIPTOR_FLAGS, CLOSE_ON_EXEC, 0), RESOURCES);
+    check(call(SYS_write, group, (long)"0", 1, 0), RESOURCES);
+}
+
+static void bound(const char *text)
+{
+    while (*text != '\0') {
+        long which = (long)number(&text, MOST_NUMBER, ':');
+        unsigned long limit[2];
+
+        limit[0] = number(&text, MOST_LIMIT, ':');
+        limit[1] = number(&text, MOST_LIMIT, ',');
+        check(call(SYS_prlimit64, 0, which, (long)limit, 0), RESOURCES);
+    }
+}
+
 _Noreturn void begin(long *stack);
 _Noreturn void begin(long *stack)
 {
     long count = stack[0];
     char **words = (char **)(stack + 1);
     char **environment = words + count + 1;
-    unsigned long limit[2];
-    long uid, gid, entered;
+    long uid, gid, group, entered;
 
     if (count <= ARGUMENTS)
         leave(2);
-    trouble = (long)whole(words[TROUBLE], 0x7fffffff);
+    trouble = (long)whole(words[TROUBLE], MOST_DESCRIPTOR);
     check(call(SYS_fcntl, trouble, SET_DESCRIPTOR_FLAGS, CLOSE_ON_EXEC, 0), RESOURCES);
-    limit[0] = whole(words[SOFT], MOST_LIMIT);
-    limit[1] = whole(words[HARD], MOST_LIMIT);
+    group = (long)whole(words[ENTRANCE], MOST_DESCRIPTOR);
+    if (group != 0)
+        enter(group);
     uid = (long)whole(words[UID], MOST_ID);
     gid = (long)whole(words[GID], MOST_ID);
     /* The C library keeps two signals to itself, and has them ignored in what it spawns. */
     for (int signal = 1; signal <= LAST_SIGNAL; signal++)
         call(SYS_rt_sigaction, signal, (long)by_default, 0, 8);
-    check(call(SYS_prlimit64, 0, DESCRIPTOR_LIMIT, (long)limit, 0), RESOURCES);
+    bound(words[LIMITS]);
 
     /* Groups first, while we still may; all three of each number, so that there is no way back. */
     check(call(SYS_setgroups, read_groups(words[GROUPS]), (long)groups, 0, 0), USER);

@@ -27,16 +27,18 @@ def trusted(path: str = PATH) -> str | None:
 def command_line(
     *,
     trouble: int,
+    limits: Sequence[tuple[int, int, int]],
+    entrance: int | None,
     numbers: tuple[int, int, Sequence[int]],
-    open_files: tuple[int, int],
     folder: bytes,
     folder_required: bool,
 ) -> list[bytes]:
     """Return the words that come before the program: see become.c, which says what they mean.
 
-    `numbers` are uid, gid and groups; `open_files` the soft and the hard limit.
+    `numbers` are uid, gid and groups; `limits` each a number, the soft and the hard limit.
     """
     uid, gid, groups = numbers
-    soft, hard = (limit % 2**64 for limit in open_files)  # Python's "unlimited" is -1
-    words = (trouble, uid, gid, ",".join(map(str, groups)), soft, hard, int(folder_required))
+    # Python's "unlimited" is -1.
+    bounds = ",".join(f"{number}:{soft % 2**64}:{hard % 2**64}" for number, soft, hard in limits)
+    words = (trouble, bounds, entrance or 0, uid, gid, ",".join(map(str, groups)), int(folder_required))
     return [b"become", *(str(word).encode() for word in words), folder]

@@ -15,7 +15,7 @@ import signal
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from crond.launcher import become
@@ -129,13 +129,15 @@ class Spawner:
         A descriptor must not be one of these numbers itself, unless for its own place or a later one.
         `entrance` is that of the cgroup which the process is to be in (see Group.entrance).
         """
-        # What spawns for us knows neither bounds nor groups: they are rare, and it is to stay small.
-        plain = program.execute and program.bounds == UNBOUND and entrance is None
+        # What spawns for us knows limits and groups, which every annotated job has; the rest is rare, and it
+        # is to stay small.
+        simple = program.execute and replace(program.bounds, limits=()) == UNBOUND
+        identity = program.identity
         try:
-            if plain and program.identity is None:
+            if simple and identity is None and not program.bounds.limits and entrance is None:
                 return self._spawn(program, descriptors)
-            if plain and program.identity is not None and self._helper is not None:
-                return self._spawn_helper(self._helper, program, program.identity, descriptors)
+            if simple and identity is not None and self._helper is not None:
+                return self._spawn_helper(self._helper, program, identity, descriptors, entrance)
             return self._fork(program, descriptors, entrance)
         except (OSError, ValueError) as error:
             code = (error.errno if isinstance(error, OSError) else None) or errno.EINVAL
@@ -164,19 +166,28 @@ class Spawner:
             os.fchdir(self._here)
 
     def _spawn_helper(
-        self, helper: str, program: Program, identity: Identity, descriptors: Sequence[int]
+        self,
+        helper: str,
+        program: Program,
+        identity: Identity,
+        descriptors: Sequence[int],
+        entrance: int | None,
     ) -> int:
         """Start through the program that becomes the user for us: nothing of ours is copied here either."""
+        passed = [*descriptors, self._trouble]
+        if entrance is not None:
+            passed.append(entrance)
         told = become.command_line(
             trouble=len(descriptors),
+            limits=((resource.RLIMIT_NOFILE, *self._open_files), *program.bounds.limits),
+            entrance=None if entrance is None else len(descriptors) + 1,
             numbers=(identity.uid, identity.gid, identity.groups),
-            open_files=self._open_files,
             folder=program.directory,
             folder_required=program.directory_required,
         )
         words = [*told, program.path, *program.arguments]
         try:
-            return self._posix_spawn(helper, words, program.environment, (*descriptors, self._trouble))
+            return self._posix_spawn(helper, words, program.environment, passed)
         except (OSError, ValueError) as error:
             failed = _failed(error)
             if failed.trouble.stage is Stage.RESOURCES:
@@ -184,7 +195,7 @@ class Spawner:
             if failed.trouble.errno not in _OF_PROGRAM:
                 # It cannot be executed here: made for another machine, say, or on a disk without programs.
                 self._helper = None
-        return self._fork(program, descriptors)
+        return self._fork(program, descriptors, entrance)
 
     def _posix_spawn(
         self,
