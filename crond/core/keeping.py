@@ -14,6 +14,8 @@ from crond.model.run import Run, State
 KEPT_RUNS = 10
 #: What belongs to a job that no table holds any more is kept for this many seconds.
 KEPT_AFTER_GONE = 86400.0
+#: Most jobs that no table holds and that somebody paused; the latest are kept.
+KEPT_PAUSES = 1000
 
 
 def superseded(memory: Memory, job: str) -> list[Run]:
@@ -37,9 +39,10 @@ def abandoned_runs(memory: Memory, jobs: Container[str], wall: float) -> list[Ru
 def abandoned_jobs(memory: Memory, jobs: Container[str], wall: float) -> list[str]:
     """Return the jobs not in `jobs` of which nothing but what is old is left."""
     before = wall - KEPT_AFTER_GONE
-    touched = {
-        job: pause.began if pause.ended is None else pause.ended for job, pause in memory.pauses.items()
-    }
+    touched = {job: pause.ended or pause.began for job, pause in memory.pauses.items()}
+    # Whoever paused a job for good finds it paused when its line comes back, however late.
+    paused = [job for job, pause in memory.pauses.items() if pause.ended is None and job not in jobs]
+    touched |= dict.fromkeys(sorted(paused, key=touched.__getitem__)[-KEPT_PAUSES:], wall)
     known = (
         {job: answered.instant for job, answered in memory.answered.items()},
         touched,
