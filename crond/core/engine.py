@@ -345,7 +345,7 @@ class Engine:
         for run in reconcile.processes(self.memory.runs.values()):
             key = attempt_key(run.id, run.attempt.number)
             if key not in self._survivors:
-                self._runs.ended(progress.vanished(run, reading.wall), reading, "the daemon ended first")
+                self._runs.ended(run, progress.vanished(run, reading.wall), reading, "the daemon ended first")
             elif run.attempt.started_at is None:
                 self._runs.started(progress.found(run, self._survivors[key], reading.wall))
 
@@ -433,7 +433,7 @@ class Engine:
         if event.reason == "stale" and run.state in (State.STARTING, State.WAITING):
             self._runs.start_again(run, reading.wall)
         else:
-            self._runs.ended(progress.not_started(run, event), reading, progress.refusal(run, event))
+            self._runs.ended(run, progress.not_started(run, event), reading, progress.refusal(run, event))
 
     def _exited(self, reading: Reading, event: Exited) -> None:
         run = self._run_of(event.attempt)
@@ -445,7 +445,7 @@ class Engine:
         elif run.attempt.ended_at is None:
             job = self.jobs.get(run.job)
             policy = PLAIN if job is None else job.entry.policy
-            self._runs.ended(progress.exited(run, event, policy), reading)
+            self._runs.ended(run, progress.exited(run, event, policy), reading)
         elif run.state is State.FINISHED:
             self._runs.mail(run)  # the fact comes again, and no crash shall lose the letter
 
@@ -454,7 +454,7 @@ class Engine:
         if run is None:
             self._ledger.send(Forget(event.attempt))
         elif run.attempt.ended_at is None:
-            self._runs.ended(progress.vanished(run, event.at), reading, "the daemon ended first")
+            self._runs.ended(run, progress.vanished(run, event.at), reading, "the daemon ended first")
 
     def _run_of(self, attempt: str) -> Run | None:
         """Return the run whose latest attempt is `attempt`; an earlier one has nothing more to tell."""

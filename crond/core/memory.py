@@ -184,7 +184,8 @@ class Memory:
         self._runs_of.setdefault(run.job, {})[run.id] = run
         if run.outcome is Outcome.SUCCESS:
             self.successes[run.job] = max(run.instant, self.successes.get(run.job, run.instant))
-        self.queue.take(Waiting(run.job, run.instant, run.ordinal, run.trigger))
+        if self.queue.holds(run.job):
+            self.queue.take(Waiting(run.job, run.instant, run.ordinal, run.trigger))
 
     def set_crontab(self, origin: str, owner: str, uid: int, digest: str, at: float) -> None:
         self.crontabs[origin] = Crontab(owner, uid, digest, at)

@@ -1,6 +1,6 @@
 """What a fact of the launcher makes of a run: started, ended, or never started.
 
-Pure steps from one Run to the next; which run a fact belongs to, and whether it was heard before, the
+Pure steps from one Run, or its attempt, to the next; which run a fact belongs to, and whether it was heard before, the
 engine knows.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from crond.model.messages import Exited, NotStarted, Started
 from crond.model.policy import PLAIN, Policy
-from crond.model.run import Outcome, Run, State, Want
+from crond.model.run import Attempt, Outcome, Run, State, Want
 from crond.model.status import exit_of, judge
 
 
@@ -19,12 +19,13 @@ def started(run: Run, fact: Started) -> Run:
     return found(run, fact.pid, fact.at)
 
 
-def exited(run: Run, fact: Exited, policy: Policy) -> Run:
-    """Return `run` with its latest attempt ended: what it used, how it ended, what it left."""
+def exited(run: Run, fact: Exited, policy: Policy) -> Attempt:
+    """Return the latest attempt of `run` ended: what it used, how it ended, what it left."""
     ended = exit_of(fact.status)
     # It may have ended by itself while the wish to end it was on its way.
     by_itself = run.want is Want.TIME_OUT and run.until is not None and fact.at < run.until
-    attempt = run.attempt.but(
+    attempt = run.attempt
+    return attempt.but(
         ended_at=fact.at,
         exit_code=ended.code,
         signal=ended.signal,
@@ -36,32 +37,31 @@ def exited(run: Run, fact: Exited, policy: Policy) -> Run:
         blocks_out=fact.blocks_out,
         outcome=judge(
             ended,
-            policy if run.attempt.part == "command" else PLAIN,
+            policy if attempt.part == "command" else PLAIN,
             want=Want.RUN if by_itself else run.want,
             wrote=fact.output_size > 0,
         ),
         data=fact.data,
     )
-    return run.but(attempts=run.with_attempt(attempt))
 
 
-def vanished(run: Run, at: float) -> Run:
-    """Return `run` with its latest attempt gone: nobody knows how it ended."""
-    return run.but(attempts=run.with_attempt(run.attempt.but(ended_at=at, outcome=Outcome.LOST)))
+def vanished(run: Run, at: float) -> Attempt:
+    """Return the latest attempt of `run` gone: nobody knows how it ended."""
+    return run.attempt.but(ended_at=at, outcome=Outcome.LOST)
 
 
 def found(run: Run, pid: int, at: float) -> Run:
     """Return `run` with the process that a launcher which is no more started for it."""
-    attempts = run.with_attempt(run.attempt.but(pid=pid, started_at=at))
-    if run.state is State.STARTING and run.attempt.part == "command":
+    attempt = run.attempt.but(pid=pid, started_at=at)
+    attempts = run.with_attempt(attempt)
+    if run.state is State.STARTING and attempt.part == "command":
         return run.to(State.RUNNING, attempts=attempts)
     return run.but(attempts=attempts)
 
 
-def not_started(run: Run, fact: NotStarted) -> Run:
-    """Return `run` with its latest attempt at an end before it was its command."""
-    ended = run.attempt.but(ended_at=fact.at, outcome=Outcome.COULD_NOT_START)
-    return run.but(attempts=run.with_attempt(ended))
+def not_started(run: Run, fact: NotStarted) -> Attempt:
+    """Return the latest attempt of `run` at an end before it was its command."""
+    return run.attempt.but(ended_at=fact.at, outcome=Outcome.COULD_NOT_START)
 
 
 def refusal(run: Run, fact: NotStarted) -> str:

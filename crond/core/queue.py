@@ -68,7 +68,6 @@ class Queue:
 
     def take(self, due: Waiting) -> None:
         """Remove `due` if it waits; its owner's next turn comes after everybody else's."""
-        owner = due.job.partition("/")[0]
         # Asked at every change of a run: most have left the queue long ago.
         of_job = self._of_job.get(due.job)
         if of_job is None or due not in of_job:
@@ -76,6 +75,7 @@ class Queue:
         of_job.remove(due)
         if not of_job:
             del self._of_job[due.job]
+        owner = due.job.partition("/")[0]
         dues = self._turns[owner]
         dues.remove(due)
         del self._turns[owner]

@@ -220,48 +220,52 @@ class Runs:
             run = run.but(until=until)
         self.ledger.change(run)
 
-    def ended(self, run: Run, reading: Reading, reason: str = "") -> None:
-        """Take in that the latest attempt of `run` has ended, with its outcome."""
-        attempt = run.attempt
+    def ended(self, run: Run, attempt: Attempt, reading: Reading, reason: str = "") -> None:
+        """Take in that `attempt`, the latest of `run`, has ended, with its outcome."""
+        at = attempt.ended_at or reading.wall
         if attempt.part == "wait_for" or run.state is State.FINISHED:
-            self.ledger.change(run)
+            self.ledger.change(run.but(attempts=run.with_attempt(attempt)))
             self.look_again(run.id)
         elif attempt.outcome is Outcome.COULD_NOT_START:
-            outcome = _INSTEAD_OF_A_START.get(run.want, Outcome.STOPPED)
-            self.finish(run, outcome, reason, attempt.ended_at or reading.wall)
+            self._end_with(run, attempt, _INSTEAD_OF_A_START.get(run.want, Outcome.STOPPED), reason, at)
         elif attempt.part == "condition":
-            self._condition_ended(run, reading, reason)
+            self._condition_ended(run, attempt, reason, at)
         elif run.want is Want.RUN or run.want is Want.TIME_OUT:
-            self._command_ended(run, reading, reason)
+            self._command_ended(run, attempt, reason, at)
         else:
-            outcome = attempt.outcome or Outcome.LOST
-            self.finish(run, outcome, reason or _ASKED.get(run.want, ""), attempt.ended_at or reading.wall)
+            reason = reason or _ASKED.get(run.want, "")
+            self._end_with(run, attempt, attempt.outcome or Outcome.LOST, reason, at)
 
-    def _condition_ended(self, run: Run, reading: Reading, reason: str) -> None:
-        attempt = run.attempt
-        at = attempt.ended_at or reading.wall
+    def _condition_ended(self, run: Run, attempt: Attempt, reason: str, at: float) -> None:
         job = self.scene.roster.jobs.get(run.job)
         if run.want is Want.TIME_OUT:
-            self.finish(run, Outcome.FAILED, f"its condition took longer than {span(60)}", at)
+            reason = f"its condition took longer than {span(60)}"
+            self._end_with(run, attempt, Outcome.FAILED, reason, at)
         elif run.want is not Want.RUN or attempt.outcome is Outcome.LOST:
-            self.finish(run, attempt.outcome or Outcome.LOST, reason or _ASKED.get(run.want, ""), at)
+            reason = reason or _ASKED.get(run.want, "")
+            self._end_with(run, attempt, attempt.outcome or Outcome.LOST, reason, at)
         elif attempt.exit_code == 1:
-            self.finish(run, Outcome.SKIPPED, "its condition was not met", at)
+            self._end_with(run, attempt, Outcome.SKIPPED, "its condition was not met", at)
         elif attempt.exit_code != 0:
-            self.finish(run, Outcome.FAILED, f"its condition {_how(attempt)}", at)
+            self._end_with(run, attempt, Outcome.FAILED, f"its condition {_how(attempt)}", at)
         elif job is None:
-            self.finish(run, Outcome.SKIPPED, "gone", at)
+            self._end_with(run, attempt, Outcome.SKIPPED, "gone", at)
         else:
-            self._start(run, job, "command", pool=run.pool, slots=run.slots)
+            met = run.but(attempts=run.with_attempt(attempt))
+            self._start(met, job, "command", pool=run.pool, slots=run.slots)
 
-    def _command_ended(self, run: Run, reading: Reading, reason: str) -> None:
-        attempt = run.attempt
+    def _command_ended(self, run: Run, attempt: Attempt, reason: str, at: float) -> None:
         policy = self._policy(run)
-        at = attempt.ended_at or reading.wall
         if attempt.outcome is not Outcome.SUCCESS and retry.gets_another(run, attempt, policy):
-            until = at + retry.delay_after(run, policy)
             waiting = run.to(
-                State.WAITING, waits=Wait.RETRY, since=at, until=until, slots=(), want=Want.RUN, reason=reason
+                State.WAITING,
+                attempts=run.with_attempt(attempt),
+                waits=Wait.RETRY,
+                since=at,
+                until=at + retry.delay_after(run, policy),
+                slots=(),
+                want=Want.RUN,
+                reason=reason,
             )
             self.ledger.change(waiting)
             self._next_in(run.pool)
@@ -275,7 +279,10 @@ class Runs:
             and attempt.exit_code in policy.success_codes
         ):
             reason = "it wrote something"
-        self.finish(run, attempt.outcome or Outcome.LOST, reason, at)
+        self._end_with(run, attempt, attempt.outcome or Outcome.LOST, reason, at)
+
+    def _end_with(self, run: Run, attempt: Attempt, outcome: Outcome, reason: str, at: float) -> None:
+        self.finish(run, outcome, reason, at, attempts=run.with_attempt(attempt))
 
     # --- ends ----------------------------------------------------------------------------------------
 
@@ -321,11 +328,11 @@ class Runs:
             if one.part == "wait_for" and one.outcome is not None:
                 self.ledger.send(Forget(attempt_key(run.id, one.number)))
 
-    def finish(self, run: Run, outcome: Outcome, reason: str, at: float) -> None:
-        """End `run`; whoever waits for that is looked at again."""
+    def finish(self, run: Run, outcome: Outcome, reason: str, at: float, **changes: Any) -> None:
+        """End `run`, with `changes` of its other fields; whoever waits for that is looked at again."""
         was_in = run.pool
         job = self.scene.roster.jobs.get(run.job)
-        run = run.finish(outcome, at=at, reason=reason, **_whose(job, run))
+        run = run.finish(outcome, at=at, reason=reason, **_whose(job, run), **changes)
         self.ledger.change(run)
         self.mail(run)
         self.tell_children(run)

@@ -11,7 +11,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, call
 from typing import Any, Self
 
 from crond.model.messages import Pairs
@@ -107,8 +108,7 @@ class _Value:
         """
         get, puts = _FIELDS[type(self)]
         changed = object.__new__(type(self))
-        for put, value in zip(puts, get(self), strict=True):
-            put(changed, value)
+        any(map(call, puts, repeat(changed), get(self)))  # each puts one, and returns None
         for name, value in changes.items():
             object.__setattr__(changed, name, value)
         return changed
@@ -264,6 +264,8 @@ class Run(_Value):
         """
         if not self.attempts:
             return (attempt,)
+        if self.attempts[-1].number == attempt.number:
+            return (*self.attempts[:-1], attempt)
         kept = (
             one
             for one in self.attempts
@@ -284,13 +286,16 @@ class Run(_Value):
 
     def values(self) -> dict[str, Any]:
         """Return plain values, of which `run_of` makes the run again."""
-        values = {name: getattr(self, name) for name in _ALWAYS}
-        values["attempts"] = [_attempt_values(one) for one in self.attempts]
+        values = dict(zip(_ALWAYS, _always_of(self), strict=True))
+        values["attempts"] = list(map(_attempt_values, self.attempts))
         # Most runs wait for nothing: their lines stay short.
-        for name, empty in _SOMETIMES:
-            value = getattr(self, name)
-            if value != empty:
-                values[name] = value
+        later = _later_of(self)
+        if later != _NOTHING_LATER:
+            values |= {
+                name: value
+                for name, value, empty in zip(_LATER, later, _NOTHING_LATER, strict=True)
+                if value != empty
+            }
         if self.parents:
             values["parents"] = [[getattr(one, name) for name in _PARENT] for one in self.parents]
         return values
@@ -308,7 +313,7 @@ _FIRST = {"command": 1, "condition": 0, "wait_for": -1}
 
 
 def _attempt_values(attempt: Attempt) -> dict[str, Any]:
-    values = {name: getattr(attempt, name) for name in _ATTEMPT}
+    values = dict(zip(_ATTEMPT, _plain_of(attempt), strict=True))
     if attempt.part != "command":
         values["part"] = attempt.part
     if attempt.outcome is not None:
@@ -322,7 +327,8 @@ _PARENT = tuple(field.name for field in fields(Parent))
 _ATTEMPT = tuple(field.name for field in fields(Attempt) if field.name not in ("part", "outcome", "data"))
 _LATER = ("waits", "since", "until", "pool", "slots", "environment", "follows", "spent")
 _ALWAYS = tuple(field.name for field in fields(Run) if field.name not in (*_LATER, "parents"))
-_SOMETIMES = tuple((field.name, field.default) for field in fields(Run) if field.name in _LATER)
+_NOTHING_LATER = tuple({field.name: field.default for field in fields(Run)}[name] for name in _LATER)
+_always_of, _later_of, _plain_of = attrgetter(*_ALWAYS), attrgetter(*_LATER), attrgetter(*_ATTEMPT)
 
 
 def run_of(values: dict[str, Any]) -> Run:
