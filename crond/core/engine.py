@@ -20,9 +20,10 @@ from crond.core.memory import Memory
 from crond.core.planner import Due, Position
 from crond.core.planning import Planning
 from crond.core.preview import Preview
+from crond.core.queue import Waiting
 from crond.core.requests import Requests
 from crond.core.roster import Roster
-from crond.core.runs import Runs
+from crond.core.runs import Runs, due_run
 from crond.core.spread import spread
 from crond.core.walks import Walks
 from crond.core.zone import Zone, ZoneNamed
@@ -59,7 +60,7 @@ from crond.model.messages import (
     attempt_key,
 )
 from crond.model.policy import PLAIN
-from crond.model.run import Outcome, Run, State, Trigger, run_id
+from crond.model.run import Outcome, Run, State, Trigger
 from crond.model.schedule import DayRules, Reboot
 
 #: How many dues become starts in one step: the first of a thousand must not wait for the last.
@@ -354,11 +355,7 @@ class Engine:
         for due in list(self.memory.queue):
             job = self.jobs.get(due.job)
             if job is None or job.entry.policy.catchup == "none":
-                identity = run_id(due.job, due.instant, due.ordinal, due.trigger)
-                run = Run(
-                    id=identity, job=due.job, instant=due.instant, ordinal=due.ordinal, trigger=due.trigger
-                )
-                self._runs.finish(run, Outcome.SKIPPED, _DOWN, reading.wall)
+                self._runs.finish(due_run(due), Outcome.SKIPPED, _DOWN, reading.wall)
 
     def _plan_reboot(self) -> None:
         hello = self._hello
@@ -409,8 +406,7 @@ class Engine:
             self._ledger.notice(f"{due.job.id}: {due.job.entry.schedule} has passed; not run")
         elif due.job.entry.policy.catchup == "none":
             self._planning.plan([due], Trigger.SCHEDULE)
-            identity = run_id(due.job.id, due.instant, 0, Trigger.SCHEDULE)
-            run = Run(id=identity, job=due.job.id, instant=due.instant, ordinal=0, trigger=Trigger.SCHEDULE)
+            run = due_run(Waiting(due.job.id, due.instant, 0, Trigger.SCHEDULE))
             self._runs.finish(run, Outcome.SKIPPED, f"missed: {_DOWN}", wall)
         # What catches up is made up with everything else.
 

@@ -80,6 +80,11 @@ class Scene:
     is_making_up: Callable[[], bool] = field(default=lambda: False)
 
 
+def stand_open(job: Job) -> bool:
+    """True if nothing ever keeps `job` from starting."""
+    return job.entry.policy is PLAIN and not job.entry.single_instance
+
+
 def next_step(run: Run, job: Job | None, scene: Scene, *, wall: float, load: float, spread_over: int) -> Step:
     """Return what comes next for `run`, which is DUE or WAITING, at `wall`.
 
@@ -87,8 +92,8 @@ def next_step(run: Run, job: Job | None, scene: Scene, *, wall: float, load: flo
     """
     if job is None:
         return End(Outcome.SKIPPED, "gone")
-    if job.entry.policy is PLAIN and not job.entry.single_instance:
-        return _AT_ONCE  # nearly all are such, and a minute may have thousands of them
+    if stand_open(job):
+        return _AT_ONCE
     asking = _Asking(run, job, scene, wall, load, spread_over)
     if run.starts > run.spent:
         return asking.after_failure()

@@ -1,7 +1,7 @@
 """What a fact of the launcher makes of a run: started, ended, or never started.
 
-Pure steps from one Run, or its attempt, to the next; which run a fact belongs to, and whether it was heard before, the
-engine knows.
+Pure steps to the next Run, or to its attempt as it ended; which run a fact belongs to, and whether it was
+heard before, the engine knows.
 """
 
 from __future__ import annotations

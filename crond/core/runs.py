@@ -78,9 +78,15 @@ class Runs:
 
     def answer(self, due: Waiting, reading: Reading) -> None:
         """Make a run of a due, and move it as far as it comes now."""
-        identity = run_id(due.job, due.instant, due.ordinal, due.trigger)
-        run = Run(id=identity, job=due.job, instant=due.instant, ordinal=due.ordinal, trigger=due.trigger)
-        self.advance(run if run.trigger is Trigger.CATCHUP else self.bound(run), reading)
+        job = self.scene.roster.jobs.get(due.job)
+        if job is not None and gates.stand_open(job):
+            # Nearly all are such, and a minute may have thousands of them: made as it starts.
+            run = due_run(due, state=State.STARTING, attempts=_FIRST, **_whose(job))
+            self.ledger.change(run)
+            self._send_start(run, job)
+        else:
+            run = due_run(due)
+            self.advance(run if run.trigger is Trigger.CATCHUP else self.bound(run), reading)
 
     def bound(self, run: Run) -> Run:
         """Return `run` with the runs of its parents that answer for it."""
@@ -439,6 +445,8 @@ class Runs:
 
 #: Where `until` is the end of an attempt's time.
 _IN_TIME = (State.STARTING, State.RUNNING)
+#: What a run begins with that nothing keeps from starting.
+_FIRST = (Attempt(number=1),)
 #: How a run ends whose process could not be made.
 _INSTEAD_OF_A_START = {
     Want.RUN: Outcome.COULD_NOT_START,
@@ -447,6 +455,13 @@ _INSTEAD_OF_A_START = {
     Want.FAIL: Outcome.FAILED,
 }
 _ASKED = {Want.STOP: "", Want.REPLACE: "replaced by a newer run", Want.SUCCEED: "marked", Want.FAIL: "marked"}
+
+
+def due_run(due: Waiting, **fields: Any) -> Run:
+    """Return the run that answers `due`, with these of its other fields."""
+    job, instant, ordinal, trigger = due
+    identity = run_id(job, instant, ordinal, trigger)
+    return Run(id=identity, job=job, instant=instant, ordinal=ordinal, trigger=trigger, **fields)
 
 
 def _whose(job: Job | None, run: Run | None = None) -> dict[str, Any]:
