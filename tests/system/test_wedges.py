@@ -28,9 +28,7 @@ def test_a_helper_that_keeps_the_output_open(folder: Path, start_files: StartFil
 
 
 def test_a_tree_that_will_not_end(folder: Path, start_files: StartFiles) -> None:
-    """Only the top process got the signal: the rest, in a session of its own and deaf to TERM, ran on, and the
-    next run beside it.
-    """
+    """Only the top process got the signal: the rest, in a session of its own and deaf to TERM, ran on."""
     (folder / "deaf.sh").write_text(
         "trap '' TERM; echo $$ >>%s/pids; while :; do sleep 0.1; done\n" % folder  # noqa: UP031 - braces
     )
