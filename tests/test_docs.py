@@ -81,3 +81,9 @@ def test_every_decision_is_in_the_index() -> None:
     index = (folder / "README.md").read_text()
     records = sorted(path.name for path in folder.glob("[0-9]*.md"))
     assert [name for name in records if f"({name})" not in index] == []
+
+
+def test_the_page_of_runs_is_of_today() -> None:
+    """docs/reference/runs.md is what docs/generate_runs.py writes today."""
+    made = runpy.run_path(str(ROOT / "docs" / "generate_runs.py"))
+    assert made["PAGE"].read_text() == made["page"](), "run docs/generate_runs.py"

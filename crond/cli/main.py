@@ -62,6 +62,12 @@ VERBS = {
 class Verbs(click.Group):
     """A group whose commands are imported when they are asked for."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's; between -T and its FILE, where people write it, --portable is no file."""
+        if args[:2] == ["-T", "--portable"]:
+            args = ["--portable", "-T", *args[2:]]
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the verbs in the order of VERBS."""
         return list(VERBS)

@@ -82,7 +82,8 @@ _STALLED = "the host slept, or its clock was set"
 class Engine:
     """The scheduler's mind. All times are readings handed in.
 
-    `days_off` names the day off that a date is in a calendar; `host` makes jitter differ between hosts.
+    `days_off` names the day off that a date is in a calendar; `host` makes jitter differ between hosts;
+    `is_zone` tells whether a text names a time zone.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Engine:
         rules: DayRules | None = None,
         days_off: DaysOff | None = None,
         host: str = "",
+        is_zone: Callable[[str], bool] = lambda _name: True,
     ) -> None:
         self.memory = memory
         self.began: float | None = None
@@ -111,7 +113,7 @@ class Engine:
         self._made_up_to = float("-inf")
         self._survivors: dict[str, int] = {}
         self._looking: Preview | None = None  #: of this step
-        self.roster = Roster()
+        self.roster = Roster(is_zone)
         self._ledger = Ledger(memory)
         scene = Scene(
             memory, self.roster, self._ledger.waits, self.day_off, host, lambda: self._walk.is_making_up

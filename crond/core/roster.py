@@ -6,7 +6,7 @@ by whatever decides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from crond.core.graph import Graph, graph_of
 from crond.model.events import TableParsed
@@ -16,9 +16,10 @@ from crond.model.policy import PLAIN
 
 
 class Roster:
-    """All tables as they are now."""
+    """All tables as they are now. `is_zone` tells whether a text names a time zone."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_zone: Callable[[str], bool] = lambda _name: True) -> None:
+        self._is_zone = is_zone
         self.jobs: dict[str, Job] = {}
         self.tables: dict[str, TableParsed] = {}
         self.refused: dict[str, TableRefused] = {}
@@ -86,11 +87,16 @@ class Roster:
             policy = job.entry.policy
             if policy is PLAIN:
                 continue
-            reason = self.pool_trouble(job)
+            reason = self.pool_trouble(job) or self._zone_trouble(job)
             if reason:
                 self.held.setdefault(job.id, reason)
             if not policy.enabled or policy.starts_at or policy.expires_at or policy.catchup != "none":
                 self.choosy.add(job.id)
+
+    def _zone_trouble(self, job: Job) -> str:
+        """Nobody would see that it runs at the times of another zone."""
+        name = job.entry.policy.timezone
+        return f"there is no time zone {name!r}" if name is not None and not self._is_zone(name) else ""
 
     def pool_of(self, job: Job) -> str:
         """Return the pool whose slots `job` takes: OWNER/NAME, /NAME for one of the host's, "" for none."""

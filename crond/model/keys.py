@@ -49,11 +49,29 @@ from crond.model.values import (
 #: Where a key may stand: above its entry, in `#: defaults` or in `#: job NAME`.
 Place = Literal["entry", "defaults", "job"]
 
-#: Airflow's names.
-TRIGGER_RULES = (
-    "all_success", "all_failed", "all_done", "all_skipped", "one_success", "one_failed", "one_done",
-    "none_failed", "none_failed_min_one_success", "none_skipped", "all_done_min_one_success", "always",
-)  # fmt: skip
+#: Airflow's names, and what each means for a job whose parents have ended so.
+TRIGGER_RULES = {
+    "all_success": "All have succeeded. One that failed makes it `upstream_failed`, one that was skipped"
+    " makes it"
+    " `skipped`.",
+    "all_failed": "All have failed. One that succeeded or was skipped makes it `skipped`.",
+    "all_done": "All have ended, however.",
+    "all_skipped": "All were skipped. Any other end makes it `skipped`.",
+    "one_success": "One has succeeded; the others are not waited for. If all were skipped it is `skipped`,"
+    " if none"
+    " succeeded it is `upstream_failed`.",
+    "one_failed": "One has failed; the others are not waited for. If none did it is `skipped`.",
+    "one_done": "One has succeeded or failed. If all were skipped it is `skipped`.",
+    "none_failed": "All have ended, and none failed.",
+    "none_failed_min_one_success": "As `none_failed`, and one has succeeded; if all were skipped it is"
+    " `skipped`."
+    " For what joins branches.",
+    "none_skipped": "All have ended, and none was skipped; else it is `skipped`.",
+    "all_done_min_one_success": "All have ended, none was skipped (else it is `skipped`) and one has"
+    " succeeded"
+    " (else it is `upstream_failed`).",
+    "always": "It waits for nobody.",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from crond.scheduler.clock import SystemClock, Waiter
 from crond.scheduler.control import Control
 from crond.scheduler.journal import FileJournal
 from crond.scheduler.loop import Loop, log
-from crond.zones import HostZone, zone_named
+from crond.zones import HostZone, tzinfo_named, zone_named
 
 _WIRE, _LISTENING = 3, 4
 _BACKLOG = 64 * 1024 * 1024
@@ -45,6 +45,7 @@ def main(config: str) -> int:
         zone_named=zone_named,
         rules=_days_of_rule,
         days_off=_day_off,
+        is_zone=lambda name: tzinfo_named(name) is not None,
         host=os.uname().nodename,
     )
     launcher = Link(

@@ -49,8 +49,8 @@ def clock_findings(scene: Scene) -> Iterator[Problem]:
     for entry in scene.entries:
         zone = entry.policy.timezone
         if zone is not None and not scene.host.knows_zone(zone):
-            text = f"{zone!r} is no time zone: its times are read as UTC"
-            yield finding("timezone-unknown", entry.line, entry.column, text, "a name such as Asia/Seoul")
+            text = f"{zone!r} is no time zone: the job is held, and never starts by its time"
+            yield finding("timezone-missing", entry.line, entry.column, text, "a name such as Asia/Seoul")
         if isinstance(entry.schedule, Cron):
             for said in nights.of(entry):
                 yield finding(said.code, entry.line, entry.column, said.message, said.hint)

@@ -324,9 +324,16 @@ RULES = (
     Rule(
         "timezone-unknown",
         "warning",
-        "`CRON_TZ`, or a `timezone=`, is no time zone: its times are read as UTC, without a word.",
+        "`CRON_TZ` is no time zone: its times are read as UTC, without a word.",
         "CRON_TZ=Asia/Soul",
         "CRON_TZ=Asia/Seoul",
+    ),
+    Rule(
+        "timezone-missing",
+        "error",
+        "`timezone=` is no time zone of this host: the job is held.",
+        "#: timezone=Asia/Soul\n0 6 * * * true",
+        "#: timezone=Asia/Seoul\n0 6 * * * true",
     ),
     Rule(
         "days-off-unknown",

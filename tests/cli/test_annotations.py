@@ -55,6 +55,7 @@ def test_the_same_file_is_taken_by_every_cron(client: Client, crontab: Path) -> 
     """Annotations are comments: no error here with --portable, and none in either plain cron."""
     result = client("-T", str(crontab), "--portable")
     assert (result.exit_code, result.stdout) == (0, "")
+    assert client("-T", "--portable", str(crontab)).exit_code == 0
     assert client("check", "--portable", str(crontab)).exit_code == 0
     for dialect in ("cronie", "debian"):
         table = parse_crontab(PIPELINE, dialect=dialect)

@@ -7,7 +7,7 @@ from crond.core.memory import Memory
 
 
 def test_a_pause_waits_for_its_line_to_come_back() -> None:
-    """A job that was paused ran again once its line had been away for a day: whoever paused it was not asked."""
+    """A paused job ran again once its line had been away for a day."""
     memory = Memory()
     for number in range(KEPT_PAUSES + 2):
         memory.apply(["pause", f"me/j{number}", float(number), None, 7, ""])

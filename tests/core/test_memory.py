@@ -9,7 +9,7 @@ from crond.core.memory import KEPT_OUTAGES, Memory
 from crond.core.surroundings import LEFT_LIMIT
 from crond.core.waits import Waits
 from crond.model.codec import encode
-from crond.model.events import PauseRequested, RunRequested
+from crond.model.events import PauseRequested, ResumeRequested, RunRequested
 from crond.model.frames import SMALL_FRAME
 from crond.model.messages import DATA_LIMIT, Exited
 from crond.model.run import Attempt, Run, State, Trigger, Wait
@@ -62,6 +62,7 @@ def test_a_job_that_was_never_due_is_forgotten() -> None:
     for number in range(5):
         driver.edit(f"* * * * * c\n#: name=a{number} catchup=all\n0 0 1 1 * c\n")
         driver.step(PauseRequested(f"me/a{number}", 7))
+        driver.step(ResumeRequested(f"me/a{number}", 7))
         driver.step(RunRequested(f"me/a{number}", 7))
         driver.play(1)
     driver.edit("* * * * * c\n")

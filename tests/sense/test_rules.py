@@ -344,10 +344,11 @@ def test_a_line_made_to_be_slow_to_check() -> None:
 
 
 def test_a_zone_of_an_entry_that_nobody_knows() -> None:
-    """`timezone=` is looked up as CRON_TZ is, and told where the entry stands."""
+    """With CRON_TZ it is UTC, as in cronie; a `timezone=` that means nothing holds its job."""
     said = findings("#: timezone=Asia/Soul\n0 3 * * * true\n#: timezone=Asia/Seoul\n0 4 * * * true\n")
-    found = [(one.line, one.message) for one in said if one.code == "timezone-unknown"]
-    assert found == [(2, "'Asia/Soul' is no time zone: its times are read as UTC")]
+    found = [(one.line, one.severity, one.message) for one in said if one.code == "timezone-missing"]
+    text = "'Asia/Soul' is no time zone: the job is held, and never starts by its time"
+    assert found == [(2, "error", text)]
 
 
 def test_nights_of_an_entrys_own_zone() -> None:

@@ -194,7 +194,7 @@ def _after(crontab: Crontab, line: Line) -> None:
         wants = ("", "", "", "", ":failed", ":done", ":exit=10")
         keys["depends_on"] = ",".join(parent.name + source.choice(wants) for parent in parents)
         if source.random() < 0.6:
-            keys["trigger_rule"] = source.choice(TRIGGER_RULES)
+            keys["trigger_rule"] = source.choice([*TRIGGER_RULES])
         if source.random() < 0.4:
             keys["depends_timeout"] = source.choice(("1m", "1h", "6h"))
         if source.random() < 0.4:

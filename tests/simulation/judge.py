@@ -288,7 +288,7 @@ class Judge:
             self._of_job[run.job][run.id] = seen
         elif before is State.FINISHED and run.state is not State.FINISHED:
             if run.by is None:
-                raise Broken(f"{run.id} of {run.job} runs again, and nobody asked")
+                raise Broken(f"{run.id} of {run.job} runs again, and nobody asked for it")
             seen.revived, seen.granted, seen.born, seen.born_at = True, False, self.moment, self.now.mono
             self.figures["runs again"] += 1
         self._pending.pop((run.job, run.instant, run.ordinal, run.trigger), None)
