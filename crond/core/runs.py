@@ -351,8 +351,9 @@ class Runs:
         if run.is_scheduled and job is not None and isinstance(job.entry.schedule, At):
             self.retire(job)
         self._prune(run.job)
-        for parent in dict.fromkeys(one.job for one in run.parents):
-            self._prune(parent)  # what answered for it is needed no longer
+        if run.parents:
+            for parent in dict.fromkeys(one.job for one in run.parents):
+                self._prune(parent)  # what answered for it is needed no longer
 
     def retire(self, job: Job) -> None:
         """Have the line of an `@at` job removed whose only due has had its answer."""
@@ -379,7 +380,7 @@ class Runs:
         comes again: the launcher mails once.
         """
         for one in run.attempts:
-            if one.part == "command" and one.number == run.starts and one.output_size:
+            if one.output_size and one.part == "command" and one.number == run.starts:
                 self.ledger.send(Mail(attempt_key(run.id, one.number)))
 
     def _next_in(self, pool: str) -> None:

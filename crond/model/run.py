@@ -236,8 +236,8 @@ class Run(_Value):
 
     def finish(self, outcome: Outcome, *, at: float, reason: str = "", **changes: Any) -> Run:
         """Return this run FINISHED with `outcome`, with `changes` of its other fields."""
-        ended: dict[str, Any] = {"waits": None, "since": None, "until": None, "slots": (), **changes}
-        return self.to(State.FINISHED, outcome=outcome, reason=reason, ended_at=at, **ended)
+        changes |= {"waits": None, "since": None, "until": None, "slots": ()}
+        return self.to(State.FINISHED, outcome=outcome, reason=reason, ended_at=at, **changes)
 
     def revive(self, *, at: float, by: int, parents: tuple[Parent, ...] = ()) -> Run:
         """Return this run, which is FINISHED, as it waits again because `by` asked for it at `at`. Attempts
