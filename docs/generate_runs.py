@@ -73,7 +73,8 @@ HEAD = f"""\
 
 A **run** is one answer to one instant of a job, or to a request; a skip is a run, too, with its reason. An
 **attempt** is one start of a process inside a run: retries add attempts, each with an output of its own.
-Attempt 0 is the run's `condition`, numbers below 0 are the tries of its `wait_for`, of which the latest is kept.
+Attempt 0 is the run's `condition`, numbers below 0 are the tries of its `wait_for`, of which the latest is
+kept.
 
 The scheduler knows the last {KEPT_RUNS} finished runs of each job; the [history](data-model.md) knows them
 all.

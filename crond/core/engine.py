@@ -112,7 +112,8 @@ class Engine:
         self._new_life = False
         self._made_up_to = float("-inf")
         self._survivors: dict[str, int] = {}
-        self._looking: Preview | None = None  #: of this step
+        self._looking: Preview | None = None  #: of this hour
+        self._hour = 0.0
         self.roster = Roster(is_zone)
         self._ledger = Ledger(memory)
         scene = Scene(
@@ -160,7 +161,9 @@ class Engine:
     def step(self, reading: Reading, event: Event) -> list[Action]:
         """Take in `event`, which was noticed at `reading`; return what is to be done, in order."""
         actions = self._ledger.begin()
-        self._looking = None
+        if reading.wall // 3600 != self._hour:
+            # What it found about zones takes milliseconds, and holds until somebody sets another zone.
+            self._looking, self._hour = None, reading.wall // 3600
         self._handlers[type(event)](reading, event)
         if self._complete and self._runs.busy:
             self._runs.work(reading)
@@ -294,6 +297,7 @@ class Engine:
     def _greeted(self, _reading: Reading, hello: Hello) -> None:
         self._hello = hello
         self._complete = False
+        self._looking = None
         self._survivors = {}
         self.roster.begin(read_host((), hello.pools).pools)
         self.began = hello.began

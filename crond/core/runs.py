@@ -147,6 +147,8 @@ class Runs:
             self.ledger.waits.enter(now_in, admission.rank_of(held, job))
         if was_in and was_in != now_in:
             self._next_in(was_in)
+        if run.waits is Wait.OVERLAP and held.waits is not Wait.OVERLAP:
+            self._next_of(run.job)
 
     def _held(self, run: Run, step: Hold) -> Run:
         changes: dict[str, Any] = {"waits": step.wait, "since": step.since, "until": step.until}
@@ -162,6 +164,8 @@ class Runs:
         self._start(run, job, "condition" if asks_first else "command", pool=step.pool, slots=step.slots)
         if was_in:
             self._next_in(was_in)
+        if run.waits is Wait.OVERLAP:
+            self._next_of(run.job)
 
     def _start(self, run: Run, job: Job, part: str, *, pool: str, slots: tuple[int, ...]) -> None:
         changes: dict[str, Any] = {"waits": None, "since": None, "until": None, "pool": pool, "slots": slots}
@@ -343,9 +347,7 @@ class Runs:
         self.mail(run)
         self.tell_children(run)
         if self.ledger.waits.waiting:
-            for other in self.ledger.memory.runs_of(run.job):
-                if other.waits in (Wait.OVERLAP, Wait.PAST):
-                    self.look_again(other.id)
+            self._next_of(run.job)
         if was_in:
             self._next_in(was_in)
         if run.is_scheduled and job is not None and isinstance(job.entry.schedule, At):
@@ -382,6 +384,19 @@ class Runs:
         for one in run.attempts:
             if one.output_size and one.part == "command" and one.number == run.starts:
                 self.ledger.send(Mail(attempt_key(run.id, one.number)))
+
+    def _next_of(self, job: str) -> None:
+        """Look again at who goes first of those that wait for another run of `job`; the others follow, since
+        thousands may wait.
+        """
+        first: dict[tuple[Wait, Trigger], Run] = {}
+        for run in self.ledger.memory.runs_of(job):
+            if run.waits in (Wait.OVERLAP, Wait.PAST):
+                held = first.setdefault((run.waits, run.trigger), run)
+                if (run.instant, run.ordinal) < (held.instant, held.ordinal):
+                    first[run.waits, run.trigger] = run
+        for run in first.values():
+            self.look_again(run.id)
 
     def _next_in(self, pool: str) -> None:
         first = self.ledger.waits.first_in(pool) if pool else None

@@ -220,7 +220,7 @@ class Run(_Value):
         not.
         """
         if self.state is State.WAITING:
-            return self.starts > self.spent
+            return bool(self.attempts) and self.starts > self.spent
         return self.state in (State.STARTING, State.RUNNING, State.STOPPING)
 
     @property

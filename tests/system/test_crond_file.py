@@ -283,7 +283,7 @@ def test_the_daemons_environment_is_inherited_unless_it_is_to_be_clean(
     seen: list[set[str]] = []
     for flags in ((), ("--clean-env",)):
         folder = ground.new_folder("files")
-        tab = write(folder / "tab", "#: name=env\n@every 1s cat /proc/$$/environ; true\n")
+        tab = write(folder / "tab", "#Ansible: env\n@every 1s cat /proc/$$/environ; true\n")
         crond = start_files(folder, tab, *flags, "--no-echo", "--dialect", "cronie", environment=given).up()
         output = crond.output(crond.ended("env")[0]["attempt"])
         seen.append({pair.partition("=")[0] for pair in output.decode().split("\0") if pair})
@@ -364,7 +364,7 @@ def test_an_annotation_in_error_stops_no_job(start_files: StartFiles, folder: Pa
     """
     tab = write(
         folder / "tab",
-        "#: name=good retires=3\n@every 1s true\n#: name=held depends_on=good schedule=@after\n"
+        "#: name=good retires=3\n@every 1s true\n#: name=held depends_on=godo schedule=@after\n"
         "* * * * * touch late\n"
         "#: name=too schedule='@every 1s'\n0 0 30 2 * true\n",
     )
@@ -375,7 +375,7 @@ def test_an_annotation_in_error_stops_no_job(start_files: StartFiles, folder: Pa
     assert [(one["line"], one["message"]) for one in errors] == [(1, "unknown key 'retires'")]
     jobs = {job["job"].partition("/")[2]: job for job in crond.ask("list")["jobs"]}
     assert [one["code"] for one in jobs["good"]["problems"]] == ["annotation-unknown-key"]
-    assert (jobs["held"]["schedule"], jobs["held"]["next"]) == ("@after", None)
+    assert (jobs["held"]["schedule"], jobs["held"]["held"]) == ("@after", "there is no job 'godo'")
     assert any("unknown key 'retires'" in line for line in crond.errors)
     assert crond.end() == 0
 

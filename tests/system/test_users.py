@@ -33,7 +33,8 @@ def crontab(settings: str = "") -> str:
     return (
         f"{settings}"
         f"#: name=who\n{NEVER} {PROBE}\n"
-        f"#: name=env\n{NEVER} cat /proc/$$/environ; true\n"
+        f"#Ansible: env\n{NEVER} cat /proc/$$/environ; true\n"
+        f"#: name=told\n{NEVER} cat /proc/$$/environ; true; true\n"
         f"#: name=fds\n{NEVER} ls -l /proc/self/fd\n"
         f"#: name=signals\n{NEVER} exec grep ^Sig /proc/self/status\n"
         f'#: name=beside\n@every 1s echo "$LOGNAME" at "$PWD"\n'
@@ -58,7 +59,7 @@ def three(ground: Ground, people: People) -> Iterator[Crond]:
     for user in people.users:
         install(folder, user, crontab())
     crond.up()
-    wait_for(lambda: len(crond.jobs()) == 15, "all tables are loaded")
+    wait_for(lambda: len(crond.jobs()) == 18, "all tables are loaded")
     yield crond
     crond.close()
 
@@ -103,6 +104,20 @@ def test_the_environment_is_cronies_byte_for_byte(three: Crond, people: People) 
         )
 
 
+def test_a_job_with_annotations_is_told_of_its_run(three: Crond, people: People) -> None:
+    """And one without is not: a name from a configuration manager's comment changes nothing."""
+    user = people.ann
+    pairs = dict(line.split("=", 1) for line in environment_of(three, f"{user.pw_name}/told"))
+    told = {name: value for name, value in pairs.items() if name.startswith("CRONTABX_")}
+    output = told.pop("CRONTABX_OUTPUT")
+    assert told.keys() == {
+        "CRONTABX_JOB", "CRONTABX_RUN_ID", "CRONTABX_ATTEMPT", "CRONTABX_TRIGGER", "CRONTABX_SCHEDULED_AT"
+    }  # fmt: skip
+    assert (told["CRONTABX_JOB"], told["CRONTABX_ATTEMPT"]) == ("told", "1")
+    assert output.endswith(f"/{told['CRONTABX_RUN_ID']}.1")
+    assert len(pairs) == len(environment_of(three, f"{user.pw_name}/env")) + 6
+
+
 def environment_of(crond: Crond, job: str) -> list[str]:
     """Return what the shell of `job` was executed with, not what it made of it."""
     (text,) = run_and_read(crond, job)
@@ -116,7 +131,7 @@ def test_the_environment_is_debians_byte_for_byte(start_host: StartHost, people:
     settings = 'A = " two words "\nLOGNAME=root\nB=""\nPATH=/opt/bin:/usr/bin:/bin\n'
     install(folder, people.cat, crontab(settings))
     crond.up()
-    wait_for(lambda: len(crond.jobs()) == 5, "the table is loaded")
+    wait_for(lambda: len(crond.jobs()) == 6, "the table is loaded")
     assert environment_of(crond, "env") == sorted(
         [
             "A= two words ",
