@@ -117,11 +117,6 @@ class Memory:
         for outage in self.outages:
             yield ["outage", *outage]
 
-    @property
-    def outage(self) -> Outage | None:
-        """The latest outage."""
-        return self.outages[-1] if self.outages else None
-
     def next_ordinal(self, job: str, instant: float) -> int:
         """Return the ordinal of a new due: 0 while instants rise, else a number that never came before."""
         held = self.answered.get(job)

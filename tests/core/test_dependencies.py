@@ -9,7 +9,7 @@ from itertools import combinations_with_replacement, product
 
 import pytest
 
-from crond.core.dependencies import Ruling, Verdict, as_parent, given_up, rule_on, verdict_of
+from crond.core.dependencies import Ruling, Verdict, answer_of, as_parent, given_up, rule_on, verdict_of
 from crond.core.keeping import KEPT_RUNS
 from crond.model.dependency import Dependency
 from crond.model.events import PauseRequested, RunRequested
@@ -285,3 +285,22 @@ def test_a_parent_that_takes_too_long() -> None:
     driver.go(601)
     assert driver.last("c").outcome is Outcome.UPSTREAM_FAILED
     assert driver.last("c").reason == "p: timed out (it had not ended in time)"
+
+
+def test_which_due_answers_does_not_hang_on_their_order() -> None:
+    """After a clock was set back, an older instant has the newer run; of two at one instant before the
+    child's, the later one answers. An outage in which nothing was due excuses nobody.
+    """
+    driver = Driver(wall=NOON)
+    driver.begin("#: name=p\n0 * * * * p\n#: name=c depends_on=p\n30 * * * * c\n")
+    memory = driver.engine.memory
+    for number, (instant, ordinal) in enumerate(((NOON, 0), (NOON, 1), (NOON - HOUR, 0))):
+        run = Run(id=str(number), job="me/p", instant=instant, ordinal=ordinal, trigger=Trigger.SCHEDULE)
+        memory.apply(["run", run])
+    memory.apply(["outage", NOON + 60, NOON + 120])
+    roster = driver.engine.roster
+    found = [
+        answer_of("me/p", at, 0, memory=memory, roster=roster, due_after=lambda _job, _low: iter(()))
+        for at in (NOON, NOON + 1800)
+    ]
+    assert found == [Parent("me/p", "0"), Parent("me/p", "1")]

@@ -7,6 +7,7 @@ import pytest
 from crond.core.engine import BATCH, FIRST_BATCH
 from crond.core.keeping import KEPT_AFTER_GONE, KEPT_RUNS
 from crond.core.memory import BadRecord, Memory
+from crond.core.spread import spread
 from crond.model.events import RunRequested, StopRequested
 from crond.model.messages import (
     Exited,
@@ -17,6 +18,7 @@ from crond.model.messages import (
     Stop,
     TableGone,
     TableRefused,
+    Vanished,
     attempt_key,
 )
 from crond.model.run import Outcome, State, Trigger
@@ -613,3 +615,51 @@ def test_an_end_brings_a_mail_and_so_does_the_same_end_again() -> None:
     driver.wishes.clear()
     driver.exited(key)
     assert driver.wishes == [Mail(key)]
+
+
+def test_nobody_waits_for_a_minute_before_all_tables_are_known() -> None:
+    driver = Driver(wall=NOON)
+    driver.greet()
+    assert driver.engine.deadline(driver.now) == 60.0
+
+
+def test_people_are_told_when_a_job_lives() -> None:
+    driver = Driver(wall=NOON)
+    driver.begin("#: name=a jitter=10m expires_at=2026-03-02\n0 * * * * c\n")
+    job, engine = driver.engine.jobs["me/a"], driver.engine
+    began, ended = engine.window_of(job, NOON)
+    assert began == float("-inf")
+    assert [engine.is_within(job, at) for at in (ended - 1, ended + 1)] == [True, False]
+    assert engine.jitter_of(job) == spread(600, "", "me/a")
+
+
+def test_a_moment_that_an_outage_hid_is_answered() -> None:
+    """It is left out with its reason, in the history as well."""
+    driver = Driver(wall=NOON)
+    driver.begin("#: name=a catchup=none\n@at 2026-03-01T12:10:00+00:00 c\n")
+    driver.go(60)
+    driver.pass_by(3600)
+    driver.restart(life="second")
+    assert driver.starts() == []
+    assert (driver.last("a").outcome, driver.last("a").reason) == (
+        Outcome.SKIPPED,
+        "missed: the daemon was down",
+    )
+
+
+def test_an_end_that_is_told_again_while_another_attempt_is_due() -> None:
+    """Neither the exit nor that the process vanished ends it twice; of one that nobody remembers, the
+    launcher need not tell again.
+    """
+    driver = Driver(wall=NOON)
+    driver.begin("#: name=a retries=1 retry_delay=10m\n* * * * * c\n")
+    driver.go(60)
+    (start,) = driver.starts()
+    driver.end(start, 256)
+    held = driver.run(start)
+    driver.exited(attempt_key(start.run, 1), 256)
+    driver.step(Vanished(9, attempt_key(start.run, 1), NOON))
+    assert driver.run(start) == held
+    assert held.state is State.WAITING
+    driver.step(Vanished(9, "unknown.1", NOON))
+    assert driver.asked(Forget)[-1] == Forget("unknown.1")

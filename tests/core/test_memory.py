@@ -48,7 +48,7 @@ def test_a_memory_that_is_written_anew_is_the_same() -> None:
 def test_outages_are_few() -> None:
     """The latest ones, each once."""
     memory = Memory()
-    assert memory.outage is None
+    assert memory.outages == []
     for number in range(20):
         memory.apply(["outage", float(number), number + 0.5])
         memory.apply(["outage", float(number), number + 0.5])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from crond.model.crontab import parse_crontab
 from crond.model.events import (
     BackfillRequested,
     MarkRequested,
     RerunRequested,
     RunRequested,
     StopRequested,
+    TableParsed,
 )
 from crond.model.messages import Stop
 from crond.model.run import Outcome, Run, State, Trigger, Wait
@@ -188,3 +190,16 @@ def test_a_wait_is_stopped_with_its_reason() -> None:
         Outcome.STOPPED,
         "stopped while it waited for the jobs it depends on",
     )
+
+
+def test_what_others_have_follows_for_nobody_else() -> None:
+    """Neither `run` with all that follows nor running it again starts a job of somebody else's."""
+    driver = driver_of("#: name=a\n0 * * * * a\n")
+    others = parse_crontab("#: name=x depends_on=me/a\n0 * * * * x\n", extensions=True)
+    driver.step(TableParsed(9, "other", "you", 8, others))
+    assert driver.play(HOUR) == ["a", "x"]
+    driver.step(RunRequested("me/a", 7, downstream=True))
+    assert driver.play(60) == ["a"]
+    due = next(run for run in driver.runs("a") if run.by is None)
+    driver.step(RerunRequested(due.id, 7, downstream=True))
+    assert driver.play(60) == ["a"]

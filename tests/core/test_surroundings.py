@@ -14,6 +14,7 @@ from crond.model.job import Job
 from crond.model.messages import DATA_LIMIT, DATA_MOST, Pairs, Start
 from crond.model.run import Attempt, Outcome, Parent, Run, State, Trigger
 from crond.zones import zone_named
+from tests.core.driving import Driver
 
 PARENT = "p" * 64
 
@@ -58,3 +59,13 @@ def test_what_parents_leave_stops_no_other_job(left: tuple[Pairs, ...], kept: in
     was sent: all jobs of the host stood still.
     """
     assert len(told(*left)) == kept
+
+
+def test_a_parent_that_never_ran_leaves_nothing() -> None:
+    driver = Driver(wall=1_772_366_400.0)
+    driver.begin(
+        "#: name=p enabled=no\n0 * * * * p\n#: name=a depends_on=p trigger_rule=all_done\n0 * * * * a\n"
+    )
+    driver.go(3600)
+    (start,) = driver.starts()
+    assert not any(name.startswith("OUT_") for name, _ in start.environment)
