@@ -193,10 +193,13 @@ def test_a_wait_is_stopped_with_its_reason() -> None:
 
 
 def test_what_others_have_follows_for_nobody_else() -> None:
-    """Neither `run` with all that follows nor running it again starts a job of somebody else's."""
+    """Root's job may depend on a user's, who must not start it by that: neither by `run` with all that
+    follows nor by running again.
+    """
     driver = driver_of("#: name=a\n0 * * * * a\n")
-    others = parse_crontab("#: name=x depends_on=me/a\n0 * * * * x\n", extensions=True)
-    driver.step(TableParsed(9, "other", "you", 8, others))
+    others = parse_crontab("#: name=x depends_on=me/a\n0 * * * * x\n", extensions=True, privileged=True)
+    driver.step(TableParsed(9, "other", "root", 0, others))
+    assert driver.engine.roster.graph.children == {"me/a": ("root/x",)}
     assert driver.play(HOUR) == ["a", "x"]
     driver.step(RunRequested("me/a", 7, downstream=True))
     assert driver.play(60) == ["a"]
