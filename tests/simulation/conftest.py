@@ -32,8 +32,10 @@ class Years:
         return self._process.communicate()[0]
 
     def end(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        """Wait for nothing more."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
