@@ -103,16 +103,23 @@ class Link:
         except BadFrame as error:
             raise BadMessage(str(error)) from None
 
-    def send(self, message: Message) -> None:
-        """Queue `message` and send what the socket takes now. Raises LinkClosed."""
-        self.send_payload(encode(message))
+    def send(self, *messages: Message) -> None:
+        """Queue `messages` and send what the socket takes now; the peer wakes once. Raises LinkClosed."""
+        for message in messages:
+            self._queue(encode(message))
+        self.flush()
 
     def send_payload(self, payload: bytes) -> None:
         """As `send`, for a payload that was encoded before (a batch encodes once)."""
+        self._queue(payload)
+        self.flush()
+
+    def _queue(self, payload: bytes) -> None:
+        if len(self._backlog) > self._backlog_limit:
+            self.flush()
         if len(self._backlog) > self._backlog_limit:
             raise LinkClosed(f"the peer does not read: {len(self._backlog)} bytes wait for it")
         self._backlog += frame(payload)
-        self.flush()
 
     def flush(self) -> None:
         """Send what the socket takes now. Raises LinkClosed."""

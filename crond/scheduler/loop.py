@@ -10,6 +10,7 @@ from __future__ import annotations
 import select
 import signal
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -27,6 +28,7 @@ from crond.model.messages import (
     Exited,
     Heartbeat,
     Hello,
+    Message,
     NotStarted,
     Started,
     TableRefused,
@@ -99,10 +101,13 @@ class Loop:
 
     def act(self, reading: Reading, *events: Event) -> list[Action]:
         """Give `events` to the engine and carry out all that follows."""
+        return self._act(reading, events)
+
+    def _act(self, reading: Reading, events: Iterable[Event], ack: Ack | None = None) -> list[Action]:
         actions: list[Action] = []
         for event in events:
             actions += self._engine.step(reading, event)
-        self._carry_out(actions)
+        self._carry_out(actions, ack)
         return actions
 
     def _wait(self, reading: Reading) -> float:
@@ -156,9 +161,8 @@ class Loop:
         if not events & ~select.POLLOUT:
             return
         numbered = self._numbered
-        self.act(reading, *(self._event(message) for message in self._launcher.receive()))
-        if self._numbered > numbered:
-            self._launcher.send(Ack(self._numbered))
+        told = [self._event(message) for message in self._launcher.receive()]
+        self._act(reading, told, Ack(self._numbered) if self._numbered > numbered else None)
 
     def _event(self, message: Any) -> Event:
         if isinstance(message, Hello):
@@ -193,14 +197,17 @@ class Loop:
 
     # --- actions -----------------------------------------------------------------------------------------
 
-    def _carry_out(self, actions: list[Action]) -> None:
+    def _carry_out(self, actions: list[Action], ack: Ack | None) -> None:
         records = [action.record for action in actions if isinstance(action, Remember)]
         if records:
             self._write(records)
+        # All at once: each time that the launcher wakes, the jobs that it starts wait for that.
+        said: list[Message] = [action.wish for action in actions if isinstance(action, Send)]
+        if ack is not None:
+            said.append(ack)
+        self._launcher.send(*said)
         for action in actions:
-            if isinstance(action, Send):
-                self._launcher.send(action.wish)
-            elif isinstance(action, Changed):
+            if isinstance(action, Changed):
                 self._control.changed(action.run)
             elif isinstance(action, Notice):
                 log(action.text)
