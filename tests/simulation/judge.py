@@ -65,6 +65,7 @@ class Seen:
     born_at: float
     revived: bool = False
     granted: bool = False  #: its parents let it go, and are not asked again
+    ran: float = float("-inf")  #: when the scheduler knew of its process (monotonic)
     active: bool = False  #: counts against `max_instances`
     slots: tuple[int, ...] = ()
     asked: set[int] = field(default_factory=set)  #: attempts whose start was asked for
@@ -291,6 +292,8 @@ class Judge:
                 raise Broken(f"{run.id} of {run.job} runs again, and nobody asked for it")
             seen.revived, seen.granted, seen.born, seen.born_at = True, False, self.moment, self.now.mono
             self.figures["runs again"] += 1
+        if run.state is State.RUNNING and before is not State.RUNNING:
+            seen.ran = self.now.mono
         self._pending.pop((run.job, run.instant, run.ordinal, run.trigger), None)
         if _is_active(run) and not seen.active:
             self._check_overlap(seen)
@@ -568,11 +571,13 @@ class Judge:
             seen = self.runs.get(run)
             if seen is None or int(number) <= 0 or self._jumped >= since or key in self._stops:
                 continue
+            if seen.run.state is State.STARTING:
+                continue  # the fact that it runs is on its way
             limits = [policy.timeout for policy in self._policies(seen)]
             longest = max((one for one in limits if one is not None), default=None)
             if longest is None or None in limits:
                 continue
-            if self.now.mono - since > longest + 900:
+            if self.now.mono - max(since, seen.ran) > longest + 900:
                 raise Broken(f"{key} of {seen.run.job} runs for {self.now.mono - since:.0f} s, of {longest}")
 
     def check_bounds(self, records: int, kept: int = KEPT) -> None:

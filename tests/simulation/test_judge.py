@@ -354,7 +354,7 @@ def _another_part(court: Court) -> None:
 
 def _no_timeout(court: Court) -> None:
     court.edit("#: name=a timeout=1m\n0 * * * * a\n")
-    run = court.run("a", State.STARTING, attempts=(_ONE,))
+    run = court.run("a", State.STARTING, State.RUNNING, attempts=(_ONE,))
     court.after(1)
     court.judge.born(f"{run.id}.1")
     court.after(2000)
