@@ -174,10 +174,16 @@ def given_up(parents: Iterable[Parent]) -> tuple[Parent, ...]:
     )
 
 
+def judged(parents: Sequence[Parent], links: Sequence[Link]) -> list[tuple[Parent, Link, Verdict]]:
+    """Return `parents` with the verdicts on them. One that the newest definition no longer names is left out."""
+    wanted = {link.parent: link for link in links}
+    named = ((parent, wanted[parent.job]) for parent in parents if parent.job in wanted)
+    return [(parent, link, verdict_of(parent, link.dependency)) for parent, link in named]
+
+
 def verdicts_of(parents: Sequence[Parent], links: Sequence[Link]) -> list[Verdict]:
-    """Return the verdicts on `parents`. One that the newest definition no longer names says nothing."""
-    wanted = {link.parent: link.dependency for link in links}
-    return [verdict_of(parent, wanted[parent.job]) for parent in parents if parent.job in wanted]
+    """Return the verdicts on `parents`."""
+    return [verdict for _, _, verdict in judged(parents, links)]
 
 
 def rule_on(rule: str, verdicts: Sequence[Verdict]) -> Ruling:

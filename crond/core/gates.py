@@ -7,10 +7,12 @@ called by `runs` whenever something may have changed for a run that has no proce
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from crond.core import admission, dependencies, retry
+from crond.core.dependencies import Verdict
+from crond.core.graph import Link
 from crond.core.memory import Memory
 from crond.core.roster import Roster
 from crond.core.spread import spread
@@ -199,7 +201,7 @@ class _Asking:
         if ruling.goes is None:
             return Hold(Wait.DEPENDENCIES, since, until)
         if ruling.outcome is not None:
-            reason = _about(parents, policy.trigger_rule, ruling.outcome)
+            reason = _about(parents, links, policy.trigger_rule, ruling.outcome)
             return End(ruling.outcome, reason, parents)
         return None
 
@@ -285,21 +287,32 @@ WAITED_FOR = {
 }
 
 
-def _about(parents: tuple[Parent, ...], rule: str, outcome: Outcome) -> str:
+def _about(parents: Sequence[Parent], links: Sequence[Link], rule: str, outcome: Outcome) -> str:
     """Say which parents were decisive, and how."""
-    bad = (
-        [one for one in parents if one.outcome not in (None, Outcome.SUCCESS, Outcome.SKIPPED)]
-        if outcome is Outcome.UPSTREAM_FAILED
-        else [one for one in parents if one.outcome is Outcome.SKIPPED]
-    )
-    causes = list(dict.fromkeys(map(_one_parent, bad))) or [f"the rule {rule} is not met"]
+    judged = dependencies.judged(parents, links)
+    for decisive in _DECISIVE[outcome]:
+        causes = [_one_parent(parent, link) for parent, link, verdict in judged if verdict is decisive]
+        if causes:
+            break
+    else:
+        causes = [f"the rule {rule} is not met"]
+    causes = list(dict.fromkeys(causes))
     more = f" and {len(causes) - _CAUSES_TOLD} more" if len(causes) > _CAUSES_TOLD else ""
     return "; ".join(causes[:_CAUSES_TOLD])[:_LONGEST_REASON] + more
 
 
-def _one_parent(parent: Parent) -> str:
+#: Which verdicts make an end what it is, the strongest first.
+_DECISIVE = {
+    Outcome.UPSTREAM_FAILED: (Verdict.FAILED, Verdict.UPSTREAM_FAILED, Verdict.SKIPPED),
+    Outcome.SKIPPED: (Verdict.SKIPPED, Verdict.SUCCESS, Verdict.FAILED),
+}
+
+
+def _one_parent(parent: Parent, link: Link) -> str:
     if parent.outcome is Outcome.UPSTREAM_FAILED and parent.reason:
         return parent.reason  # it names those who failed first
     name = parent.job.partition("/")[2]
     words = parent.outcome.value.replace("_", " ") if parent.outcome else "unfinished"
-    return f"{name}: {words}" + (f" ({parent.reason})" if parent.reason else "")
+    wanted = link.dependency.want_words()
+    said = f"{name}: {words}, and not {wanted}" if wanted and parent.run else f"{name}: {words}"
+    return said + (f" ({parent.reason})" if parent.reason else "")

@@ -289,6 +289,8 @@ class Runs:
             and attempt.exit_code in policy.success_codes
         ):
             reason = "it wrote something"
+        elif not reason and attempt.outcome is Outcome.SKIPPED:
+            reason = f"it exited with {attempt.exit_code}"
         self._end_with(run, attempt, attempt.outcome or Outcome.LOST, reason, at)
 
     def _end_with(self, run: Run, attempt: Attempt, outcome: Outcome, reason: str, at: float) -> None:

@@ -49,11 +49,12 @@ def _left_by_parents(run: Run, memory: Memory) -> list[tuple[str, str]]:
         prefix = "OUT_" + variable_of(parent.job.partition("/")[2])
         latest = max((one for one in held.attempts if one.number > 0), key=lambda one: one.number)
         for key, value in latest.data:
+            name = f"{prefix}_{key.upper()}"
             # As the wire writes it: a character may take twelve bytes.
-            size = len(prefix) + len(key) + len(json.dumps(value)) + 8
-            if size <= room and len(found) < most and is_environment_name(f"{prefix}_{key}"):
+            size = len(name) + len(json.dumps(value)) + 8
+            if size <= room and len(found) < most and is_environment_name(name):
                 room -= size
-                found.append((f"{prefix}_{key}", value))
+                found.append((name, value))
     return found
 
 
