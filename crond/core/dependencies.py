@@ -175,7 +175,7 @@ def given_up(parents: Iterable[Parent]) -> tuple[Parent, ...]:
 
 
 def judged(parents: Sequence[Parent], links: Sequence[Link]) -> list[tuple[Parent, Link, Verdict]]:
-    """Return `parents` with the verdicts on them. One that the newest definition no longer names is left out."""
+    """Return `parents` with the verdicts on them, but for those that the newest definition names no more."""
     wanted = {link.parent: link for link in links}
     named = ((parent, wanted[parent.job]) for parent in parents if parent.job in wanted)
     return [(parent, link, verdict_of(parent, link.dependency)) for parent, link in named]

@@ -289,22 +289,21 @@ WAITED_FOR = {
 
 def _about(parents: Sequence[Parent], links: Sequence[Link], rule: str, outcome: Outcome) -> str:
     """Say which parents were decisive, and how."""
-    judged = dependencies.judged(parents, links)
-    for decisive in _DECISIVE[outcome]:
-        causes = [_one_parent(parent, link) for parent, link, verdict in judged if verdict is decisive]
-        if causes:
-            break
-    else:
-        causes = [f"the rule {rule} is not met"]
-    causes = list(dict.fromkeys(causes))
+    verdicts = dependencies.judged(parents, links)
+    worst, others = _DECISIVE[outcome]
+    causes = [_one_parent(parent, link) for parent, link, verdict in verdicts if verdict in worst]
+    rest = [_one_parent(parent, link) for parent, link, verdict in verdicts if verdict in others]
+    unmet = "" if causes else f"the rule {rule} is not met"
+    causes = list(dict.fromkeys(causes or rest))
     more = f" and {len(causes) - _CAUSES_TOLD} more" if len(causes) > _CAUSES_TOLD else ""
-    return "; ".join(causes[:_CAUSES_TOLD])[:_LONGEST_REASON] + more
+    told = "; ".join(causes[:_CAUSES_TOLD])[:_LONGEST_REASON] + more
+    return ": ".join(filter(None, (unmet, told)))
 
 
-#: Which verdicts make an end what it is, the strongest first.
+#: Which verdicts make an end what it is by themselves, and which only by the rule.
 _DECISIVE = {
-    Outcome.UPSTREAM_FAILED: (Verdict.FAILED, Verdict.UPSTREAM_FAILED, Verdict.SKIPPED),
-    Outcome.SKIPPED: (Verdict.SKIPPED, Verdict.SUCCESS, Verdict.FAILED),
+    Outcome.UPSTREAM_FAILED: ((Verdict.FAILED, Verdict.UPSTREAM_FAILED), (Verdict.SKIPPED,)),
+    Outcome.SKIPPED: ((Verdict.SKIPPED,), (Verdict.SUCCESS, Verdict.FAILED, Verdict.UPSTREAM_FAILED)),
 }
 
 

@@ -297,7 +297,7 @@ def test_reasons_name_who_failed_first() -> None:
     assert driver.last("e").reason == "p0: failed"
     driver.edit(driver.text.replace("one_success", "all_skipped"))
     driver.play(HOUR)
-    assert driver.last("e").reason == "the rule all_skipped is not met"
+    assert driver.last("e").reason == "the rule all_skipped is not met: p0: success"
 
 
 # --- clocks ---------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ def test_what_parents_left() -> None:
     leave(driver, (("ROWS", "12"), ("x", "a b")), 1)
     (start,) = (start for start in driver.starts() if start.job == "c")
     given = dict(start.environment)
-    assert (given["OUT_MY_P_X_ROWS"], given["OUT_MY_P_X_x"]) == ("12", "a b")
+    assert (given["OUT_MY_P_X_ROWS"], given["OUT_MY_P_X_X"]) == ("12", "a b")
     assert given["CRONTABX_SCHEDULED_AT"] == "2026-03-01T22:00:00+09:00"
     assert "CRONTABX_PREVIOUS_SUCCESS_AT" not in given
     driver.end(start)
