@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crond.core import keeping, memory, progress, reconcile
+from crond.core import memory, progress, reconcile
 from crond.core.clockwork import Passage, Reading, passage
 from crond.core.gates import Scene
 from crond.core.index import Index
+from crond.core.keeping import Keeping
 from crond.core.ledger import Ledger
 from crond.core.memory import Memory
-from crond.core.planner import Due, Position
+from crond.core.planner import Due
 from crond.core.planning import Planning
 from crond.core.preview import Preview
 from crond.core.queue import Waiting
@@ -25,6 +26,7 @@ from crond.core.requests import Requests
 from crond.core.roster import Roster
 from crond.core.runs import Runs, due_run
 from crond.core.spread import spread
+from crond.core.starts import Starts
 from crond.core.walks import Walks
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.actions import Action
@@ -119,7 +121,9 @@ class Engine:
         scene = Scene(
             memory, self.roster, self._ledger.waits, self.day_off, host, lambda: self._walk.is_making_up
         )
-        self._runs = Runs(self._ledger, scene, zone, zone_named, self._due_after)
+        self._starts = Starts(self._ledger, self.roster, zone, zone_named)
+        self._keeping = Keeping(self._ledger, self.roster)
+        self._runs = Runs(self._ledger, scene, self._starts, self._keeping, self._due_after)
         self._planning = Planning(self._ledger, self.roster, zone, zone_named, self._due_after)
         self._requests = Requests(self._ledger, self._runs)
         self._handlers: dict[type, Callable[[Reading, Any], None]] = {
@@ -247,13 +251,13 @@ class Engine:
         dues = self._walk.advance(reading)
         moved = self._walk.position != before
         if moved:
-            self._miss(_served(before), looked, reading.wall)
+            self._miss(before.served, looked, reading.wall)
             # Before what is due: a write that was cut off may lose a minute, and must not serve it twice.
             self._ledger.remember(memory.planned(self._walk.position))
         if dues:
             self._planning.plan(dues, Trigger.SCHEDULE, made_up_to=self._made_up_to)
         if moved and self._walk.position.woken % 60 == 0:
-            self._tidy(reading.wall)
+            self._keeping.tidy(reading.wall)
         self._admit(reading, FIRST_BATCH if dues else BATCH)
 
     def _miss(self, served: float, looked: float | None, wall: float) -> None:
@@ -290,7 +294,7 @@ class Engine:
     def _admit(self, reading: Reading, most: int = BATCH) -> None:
         for _ in range(min(most, len(self.memory.queue))):
             self._runs.answer(self.memory.queue.first(), reading)
-        self._runs.prune_rest()
+        self._keeping.prune_rest()
 
     # --- the launcher ----------------------------------------------------------------------------------
 
@@ -317,25 +321,25 @@ class Engine:
         self._requests.expire_pauses(reading)
         position = self.memory.position
         if self._new_life and position is not None and self.began is not None:
-            self._ledger.remember(["interval", "outage", _served(position), self.began, _DOWN])
-            self._ledger.remember(["outage", _served(position), self.began])
+            self._ledger.remember(["interval", "outage", position.served, self.began, _DOWN])
+            self._ledger.remember(["outage", position.served, self.began])
         # Only now: a table that is read again later must start nothing.
         self._settle(reading.wall, starting=True)
         if self._new_life:
             self._lose(reading)
             self._leave_out_what_waited(reading)
             if position is not None:
-                self._make_up(_served(position), reading.wall)
+                self._make_up(position.served, reading.wall)
             self._begin_life()
         self._plan_reboot()
         for run in reconcile.unanswered(self.memory.runs.values(), wall=reading.wall):
-            self._runs.ask_again(run)
+            self._starts.ask_again(run)
         for run in reconcile.stopping(self.memory.runs.values()):
             if run.attempt.started_at is None:
-                self._runs.ask_whether_started(run)
+                self._starts.ask_whether_made(run)
             self._ledger.send(Stop(attempt_key(run.id, run.attempt.number)))
         self._runs.resume()
-        self._runs.prune_all()
+        self._keeping.prune_all()
         self._admit(reading)
 
     def _begin_life(self) -> None:
@@ -466,23 +470,9 @@ class Engine:
             return None
         return held
 
-    def _tidy(self, wall: float) -> None:
-        """Forget what belongs to jobs that left their tables long ago."""
-        for run in keeping.abandoned_runs(self.memory, self.jobs, wall):
-            self._runs.forget(run)
-        for job in keeping.abandoned_jobs(self.memory, self.jobs, wall):
-            self._ledger.remember(["forget-job", job])
-
 
 def _never_served(_job: Job) -> float | None:
     return None
-
-
-def _served(position: Position) -> float:
-    """The moment up to which the walks of all zones have served all."""
-    return min(
-        one.planned_upto * 60.0 - one.offset for one in (position, *(one for _, one in position.zones))
-    )
 
 
 _PASSAGES = {

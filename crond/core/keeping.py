@@ -1,13 +1,17 @@
 """What need not be remembered any longer: old runs of a job, and whatever belongs to jobs that are gone.
 
-Pure questions about a Memory; the engine forgets what they name.
+Also has it forgotten, by the launcher, too. Pure; owned by the engine, asked by `runs` at each end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import dataclass, field
 
+from crond.core.ledger import Ledger
 from crond.core.memory import Memory
+from crond.core.roster import Roster
+from crond.model.messages import Forget, attempt_key
 from crond.model.run import Run, State
 
 #: How many finished runs of a job are kept.
@@ -16,6 +20,51 @@ KEPT_RUNS = 10
 KEPT_AFTER_GONE = 86400.0
 #: Most jobs that no table holds and that somebody paused; the latest are kept.
 KEPT_PAUSES = 1000
+
+
+@dataclass(slots=True)
+class Keeping:
+    """Forgets old runs."""
+
+    ledger: Ledger
+    roster: Roster
+    #: Jobs of which nothing could be forgotten while dues waited.
+    _put_off: set[str] = field(default_factory=set)
+
+    def prune(self, job: str) -> None:
+        """Forget the runs of `job` that need not be remembered any longer."""
+        if self.ledger.memory.queue and job in self.roster.graph.children:
+            self._put_off.add(job)  # a child's due may still ask for one of them
+            return
+        for old in superseded(self.ledger.memory, job):
+            if not self.ledger.waits.is_needed(old.id):
+                self.forget(old)
+
+    def prune_all(self) -> None:
+        """Do so for every job: a write that was cut off may have kept more."""
+        for job in dict.fromkeys(run.job for run in self.ledger.memory.runs.values()):
+            self.prune(job)
+
+    def prune_rest(self) -> None:
+        """Do what was put off, once no due waits any more."""
+        while self._put_off and not self.ledger.memory.queue:
+            self.prune(self._put_off.pop())
+
+    def forget(self, run: Run) -> None:
+        """Remember `run` no longer, nor does the launcher."""
+        self.ledger.remember(["forget-run", run.id])
+        for one in run.attempts:
+            # One that still runs (a sensor's whose run was given up) is forgotten when it has ended.
+            if one.started_at is None or one.ended_at is not None:
+                self.ledger.send(Forget(attempt_key(run.id, one.number)))
+
+    def tidy(self, wall: float) -> None:
+        """Forget what belongs to jobs that left their tables long before `wall`."""
+        memory, jobs = self.ledger.memory, self.roster.jobs
+        for run in abandoned_runs(memory, jobs, wall):
+            self.forget(run)
+        for job in abandoned_jobs(memory, jobs, wall):
+            self.ledger.remember(["forget-job", job])
 
 
 def superseded(memory: Memory, job: str) -> list[Run]:

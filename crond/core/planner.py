@@ -45,6 +45,11 @@ class Position:
     making_up: Gap | None = None
     zones: tuple[tuple[str, Position], ...] = ()
 
+    @property
+    def served(self) -> float:
+        """The moment up to which the walks of all zones have served all (epoch seconds)."""
+        return min(one.planned_upto * 60.0 - one.offset for one in (self, *(one for _, one in self.zones)))
+
 
 class Walk:
     """The planner of one zone: stands at a Position and moves with the clock."""

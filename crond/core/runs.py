@@ -10,15 +10,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from crond.core import admission, dependencies, gates, keeping, retry
+from crond.core import admission, dependencies, gates, retry
 from crond.core.clockwork import Reading
 from crond.core.gates import Begin, End, Hold, Scene, Try
+from crond.core.keeping import Keeping
 from crond.core.ledger import Ledger
 from crond.core.queue import Waiting
-from crond.core.surroundings import variables
-from crond.core.zone import Zone, ZoneNamed
+from crond.core.starts import Starts
 from crond.model.job import Job
-from crond.model.messages import Forget, Mail, Retire, Start, Stop, attempt_key
+from crond.model.messages import Forget, Mail, Retire, Stop, attempt_key
 from crond.model.policy import PLAIN, Policy
 from crond.model.run import Attempt, Outcome, Parent, Run, State, Trigger, Wait, Want, run_id
 from crond.model.schedule import At
@@ -36,13 +36,12 @@ class Runs:
 
     ledger: Ledger
     scene: Scene
-    zone: Zone
-    zone_named: ZoneNamed
+    starts: Starts
+    keeping: Keeping
     due_after: dependencies.DueAfter
     spread_over: int = 0
     _agenda: deque[str] = field(default_factory=deque)
     _listed: set[str] = field(default_factory=set)
-    _unpruned: set[str] = field(default_factory=set)
 
     # --- the agenda ----------------------------------------------------------------------------------
 
@@ -83,7 +82,7 @@ class Runs:
             # Nearly all are such, and a minute may have thousands of them: made as it starts.
             run = due_run(due, state=State.STARTING, attempts=_FIRST, **_whose(job))
             self.ledger.change(run)
-            self._send_start(run, job)
+            self.starts.ask(run, job)
         else:
             run = due_run(due)
             self.advance(run if run.trigger is Trigger.CATCHUP else self.bound(run), reading)
@@ -134,7 +133,7 @@ class Runs:
                 attempt = Attempt(number=run.next_number("wait_for"), part="wait_for")
                 run = held.but(attempts=held.with_attempt(attempt))
                 self.ledger.change(run)
-                self._send_start(run, job)
+                self.starts.ask(run, job)
 
     def _hold(self, run: Run, step: Hold, job: Job | None) -> None:
         held = self._held(run, step)
@@ -175,37 +174,7 @@ class Runs:
         else:
             run = run.to(State.STARTING, attempts=attempts, **changes, **_whose(job))
         self.ledger.change(run)
-        self._send_start(run, job)
-
-    def _send_start(self, run: Run, job: Job) -> None:
-        attempt, entry = run.attempt, job.entry
-        given = run.environment
-        if entry.annotations or entry.policy is not PLAIN:  # a plain entry's environment is cron's
-            given = variables(
-                run,
-                job,
-                attempt.number,
-                memory=self.ledger.memory,
-                zone=self.zone,
-                zone_named=self.zone_named,
-            )
-        wish = Start(job.version, job.index, attempt.part, job.name, run.id, attempt.number, given)
-        self.ledger.send(wish)
-
-    # --- starts that must be asked for again ---------------------------------------------------------
-
-    def ask_again(self, run: Run) -> None:
-        """Ask for a start that may have been made: the launcher refuses to make it twice."""
-        job = self.scene.roster.jobs.get(run.job)
-        if job is None:
-            self.ask_whether_started(run)
-        else:
-            self._send_start(run, job)
-
-    def ask_whether_started(self, run: Run) -> None:
-        """Have the launcher say whether it made a start: no version is 0, so it makes none now."""
-        number, name = run.attempt.number, run.job.partition("/")[2]
-        self.ledger.send(Start(0, 0, run.attempt.part, name, run.id, number))
+        self.starts.ask(run, job)
 
     def start_again(self, run: Run, wall: float) -> None:
         """Ask for a start again, with the newest version of the job's table."""
@@ -213,7 +182,7 @@ class Runs:
         if job is None:
             self.finish(run, Outcome.SKIPPED, "gone", wall)
         else:
-            self._send_start(run, job)
+            self.starts.ask(run, job)
 
     # --- processes -----------------------------------------------------------------------------------
 
@@ -354,10 +323,10 @@ class Runs:
             self._next_in(was_in)
         if run.is_scheduled and job is not None and isinstance(job.entry.schedule, At):
             self.retire(job)
-        self._prune(run.job)
+        self.keeping.prune(run.job)
         if run.parents:
             for parent in dict.fromkeys(one.job for one in run.parents):
-                self._prune(parent)  # what answered for it is needed no longer
+                self.keeping.prune(parent)  # what answered for it is needed no longer
 
     def retire(self, job: Job) -> None:
         """Have the line of an `@at` job removed whose only due has had its answer."""
@@ -404,32 +373,6 @@ class Runs:
         first = self.ledger.waits.first_in(pool) if pool else None
         if first is not None:
             self.look_again(first[3])
-
-    def _prune(self, job: str) -> None:
-        if self.ledger.memory.queue and job in self.scene.roster.graph.children:
-            self._unpruned.add(job)  # a child's due may still ask for one of them
-            return
-        for old in keeping.superseded(self.ledger.memory, job):
-            if not self.ledger.waits.is_needed(old.id):
-                self.forget(old)
-
-    def prune_all(self) -> None:
-        """Forget what need not be remembered: a write that was cut off may have kept it."""
-        for job in dict.fromkeys(run.job for run in self.ledger.memory.runs.values()):
-            self._prune(job)
-
-    def prune_rest(self) -> None:
-        """Forget what was kept while dues waited, once none does any more."""
-        while self._unpruned and not self.ledger.memory.queue:
-            self._prune(self._unpruned.pop())
-
-    def forget(self, run: Run) -> None:
-        """Remember `run` no longer, nor does the launcher."""
-        self.ledger.remember(["forget-run", run.id])
-        for one in run.attempts:
-            # One that still runs (a sensor's whose run was given up) is forgotten when it has ended.
-            if one.started_at is None or one.ended_at is not None:
-                self.ledger.send(Forget(attempt_key(run.id, one.number)))
 
     def resume(self) -> None:
         """Look at all that waits, after a memory was read back or the tables changed."""
