@@ -13,6 +13,22 @@ from crond.cli.main import crontabx
 from tests.cli.fake_daemon import FakeDaemon
 
 Client = Callable[..., Result]
+#: Sets the local zone, until the test has ended: what is left set would be that of all later tests.
+LiveIn = Callable[[str], None]
+
+
+@pytest.fixture
+def live_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveIn]:
+    """Sets the local zone."""
+    with monkeypatch.context() as patch:
+
+        def live(zone: str) -> None:
+            patch.setenv("TZ", zone)
+            time.tzset()
+
+        live("Asia/Seoul")
+        yield live
+    time.tzset()
 
 
 @pytest.fixture

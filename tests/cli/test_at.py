@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from crond.model.messages import COMMAND_LIMIT, ListAt, PutAt, RemoveAt
-from tests.cli.conftest import Client
+from tests.cli.conftest import Client, LiveIn
 from tests.cli.fake_daemon import FakeDaemon, Step, TakeText, no, yes
 
 #: Monday, 2035-01-01 09:00 in Seoul.
@@ -119,12 +119,9 @@ def test_what_makes_no_sense(
     assert daemon.edited == []
 
 
-def test_a_time_that_comes_twice_is_said(
-    ask: Client, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_time_that_comes_twice_is_said(ask: Client, daemon: FakeDaemon, live_in: LiveIn) -> None:
     """Beside the answer, on stderr."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
+    live_in("Europe/Berlin")
     result = ask("at", "2034-10-29 02:30", "--", "make")
     assert "CEST" in result.stdout
     assert "twice" in result.stderr

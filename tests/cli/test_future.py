@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from crond.cli.failure import Failure, Status
 from crond.cli.future import parse_future
+from tests.cli.conftest import LiveIn
 
 #: A Saturday, 2026-11-28 12:30:15 in Seoul.
 NOW = datetime(2026, 11, 28, 3, 30, 15, 250_000, tzinfo=UTC)
-LiveIn = Callable[[str], None]
-
-
-@pytest.fixture
-def live_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveIn]:
-    """Sets the local zone."""
-    with monkeypatch.context() as patch:
-
-        def live(zone: str) -> None:
-            patch.setenv("TZ", zone)
-            time.tzset()
-
-        live("Asia/Seoul")
-        yield live
-    time.tzset()
 
 
 def local(text: str, now: datetime = NOW) -> str:
