@@ -1,4 +1,4 @@
-"""Writes docs/reference/settings.md from the table in `crond.settings`.
+"""Writes docs/reference/settings.md from the table in `crond.settings.table`.
 
 `python docs/generate_settings.py` writes the page; a test compares the page with `page()`, so that the
 two cannot drift apart.
@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "reference" / "settings.md"
 HEAD = f"""\
 # Settings
 
-<!-- Written by docs/generate_settings.py from the table in crond/settings.py. -->
+<!-- Written by docs/generate_settings.py from the table in crond/settings/table.py. -->
 
 The daemon of a host reads `{SETTINGS_FILE}`, or the file given as `--settings FILE`. The file is
 TOML. It need not exist, and every key has a default. A flag goes before the file.

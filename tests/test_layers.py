@@ -54,7 +54,9 @@ LAYERS = {
     "scheduler": Layer(
         {"model", "core", "ports", "link", "zones"}, LIGHT, lazy_rooms=frozenset({"calendars"})
     ),
-    "recorder": Layer({"model", "link", "settings"}, STDLIB | {"alembic", "sqlalchemy"}),
+    "alerts": Layer({"model"}, PURE | {"zoneinfo"}),
+    "recorder": Layer({"model", "link", "settings", "alerts"}, STDLIB | {"alembic", "sqlalchemy"}),
+    "notifier": Layer({"model", "alerts"}, STDLIB | {"apprise", "requests"}),
     "mailer": Layer(set(), STDLIB),
     "calendars": Layer({"model", "core", "ports"}, STDLIB - HEAVY | {"croniter", "holidays"}),
     "api": Layer({"model", "core", "zones", "calendars"}, LIGHT),
@@ -67,7 +69,7 @@ LAYERS = {
     ),
 }
 #: The client may use every room below it, but of the programs only what they publish.
-CLIENT_NEVER = {"recorder", "scheduler"}
+CLIENT_NEVER = {"recorder", "scheduler", "notifier"}
 CLIENT_OF_LAUNCHER = {
     "crond.launcher.boot", "crond.launcher.config", "crond.launcher.holes", "crond.launcher.libpam",
 }  # fmt: skip

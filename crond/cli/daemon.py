@@ -34,6 +34,7 @@ DEBUG_FLAGS = ("ext", "sch", "proc", "pars", "load", "misc", "test", "bit")
 DEBUG_USED = ("sch", "proc", "load", "test")
 SPOOLS = {"cronie": "/var/spool/cron", "debian": "/var/spool/cron/crontabs"}
 REBOOT_MARKERS = {"cronie": "/run/cron.reboot", "debian": "/run/crond.reboot"}
+_DAY = 86400.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -156,6 +157,15 @@ def config_for(options: argparse.Namespace, settings: Settings) -> Config:
         "settings": _settings_file(options),
         "defaults": settings.defaults,
         "pools": settings.pools,
+        "on_trouble": settings.on_trouble,
+        "heartbeat": settings.heartbeat or "",
+        "heartbeat_interval": settings.heartbeat_interval,
+        "apprise": settings.apprise,
+        "message_time_limit": settings.message_time_limit,
+        "messages_per_hour": settings.messages_per_hour,
+        "tail": bytes_of(settings.tail),
+        "held_after": settings.held_after * _DAY,
+        "commented_out_after": settings.commented_out_after * _DAY,
     }
     if options.files:
         return _for_files(options, settings, common)
@@ -259,7 +269,7 @@ def launch(config: Config) -> NoReturn:
             stream.flush()
     environment = environment_at_start()
     environment.pop(PRIVATE.encode(), None)
-    if config.defaults:
+    if config.defaults or config.on_trouble or config.heartbeat:
         environment[PRIVATE.encode()] = config.private().encode()
     os.execve(sys.executable, arguments, environment)
 

@@ -2,7 +2,7 @@
 
 `crond.cli.daemon` reads flags and the settings file, makes a Config and hands it over as JSON in an
 argument, so that the root process needs no option parser and no TOML. Arguments are public; what may hold a
-secret, a URL in `defaults`, goes beside it in the environment, which others cannot read.
+secret, a URL of somebody who is told of things, goes beside it in the environment, which others cannot read.
 """
 
 from __future__ import annotations
@@ -77,6 +77,15 @@ class Config:
     settings: str | None = None  #: the file in which the recorder finds its database's URL
     defaults: Pairs = ()  #: what the host says of every entry, by key
     pools: Pairs = ()  #: the host's pools and their sizes
+    on_trouble: tuple[str, ...] = ()  #: targets of what concerns no single job
+    heartbeat: str = ""  #: a URL that is asked for while the daemon is well
+    heartbeat_interval: float = 60.0
+    apprise: str = "/etc/crontabx/apprise.yml"  #: the host's configuration of Apprise
+    message_time_limit: float = 20.0  #: for one try of one message
+    messages_per_hour: int = 60  #: of one user, through the host's configuration of Apprise
+    tail: int = 4096  #: bytes of the end of an output that a message shows
+    held_after: float = 0.0  #: seconds after which an entry that is held is told of; 0: never, as below
+    commented_out_after: float = 0.0
 
     @property
     def one_shots(self) -> str:
@@ -85,18 +94,23 @@ class Config:
 
     def to_json(self) -> str:
         """Return the text that `from_json` reads, without what `private` has."""
-        return json.dumps({**asdict(self), "defaults": ()}, separators=(",", ":"))
+        return json.dumps({**asdict(self), **_NOTHING_PRIVATE}, separators=(",", ":"))
 
     def private(self) -> str:
         """Return what is not for everybody's eyes, for `from_json`."""
-        return json.dumps(self.defaults, separators=(",", ":"))
+        held = {name: getattr(self, name) for name in _NOTHING_PRIVATE}
+        return json.dumps(held, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str, private: str = "[]") -> Config:
+    def from_json(cls, text: str, private: str = "{}") -> Config:
         """Return the Config in `text` and `private`; raises ValueError or TypeError if it is none."""
-        values = {**json.loads(text), "defaults": json.loads(private)}
-        for name in ("files", "debug", "mail_command", "mail_pauses"):
+        values = {**json.loads(text), **json.loads(private)}
+        for name in ("files", "debug", "mail_command", "mail_pauses", "on_trouble"):
             values[name] = tuple(values[name])
         for name in ("defaults", "pools"):
             values[name] = tuple((key, held) for key, held in values[name])
         return cls(**values)
+
+
+#: What is not for everybody's eyes, and what stands in its place in the argument.
+_NOTHING_PRIVATE = {"defaults": (), "on_trouble": (), "heartbeat": ""}

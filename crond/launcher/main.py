@@ -93,7 +93,7 @@ _APART = 65534
 def main(config_json: str) -> int:
     """Run the launcher that `config_json` describes; return its exit status."""
     try:
-        config = Config.from_json(config_json, os.environ.pop(PRIVATE, "[]"))
+        config = Config.from_json(config_json, os.environ.pop(PRIVATE, "{}"))
     except (ValueError, TypeError, KeyError) as error:
         sys.stderr.write(f"crond: not a configuration: {error}\n")
         return 1

@@ -18,6 +18,7 @@ from crond.launcher.loop import Loop
 from crond.launcher.outlet import Outlet
 from crond.launcher.process import charset_of_locale
 from crond.launcher.syslog import ERR, Syslog
+from crond.model.alert import addressee
 from crond.model.messages import PROTOCOL, Hello
 
 
@@ -89,6 +90,9 @@ def make_hello(config: Config, seed: int) -> Hello:
         began=time.time(),
         defaults=config.defaults,
         pools=config.pools,
+        trouble=tuple(map(addressee, config.on_trouble)),
+        held_after=config.held_after,
+        commented_out_after=config.commented_out_after,
     )
 
 

@@ -14,6 +14,9 @@ from crond.model.messages import (
     COMMAND_LIMIT,
     DATA_LIMIT,
     DATA_MOST,
+    DELIVERIES,
+    IN_HAND,
+    MESSAGE_LIMIT,
     PARTS,
     PIECE,
     PURPOSES,
@@ -30,11 +33,16 @@ from crond.model.messages import (
     Forget,
     Heartbeat,
     Hello,
+    InHand,
     Install,
     ListAt,
     ListVersions,
     Mail,
     Message,
+    News,
+    Noted,
+    Notified,
+    Notify,
     NotStarted,
     Pairs,
     Piece,
@@ -128,6 +136,15 @@ def _pairs(count: int, limit: int, *, allowed: Callable[[str], bool] | None = No
     return check
 
 
+def _texts(count: int, check_one: Check) -> Check:
+    def check(value: Any) -> tuple[str, ...]:
+        if type(value) is not list or len(value) > count:
+            raise BadMessage(f"{_shown(value)} is not a list of at most {count} texts")
+        return tuple(map(check_one, value))
+
+    return check
+
+
 def _shown(value: Any) -> str:
     """`value` for an error text: short and printable, whatever it is."""
     text = ascii(value)
@@ -148,6 +165,13 @@ _version = _whole(1, 10**9)
 _defaults = _pairs(256, 4096)
 _pools = _pairs(1024, 16)
 _data = _pairs(DATA_MOST, DATA_LIMIT)
+#: A tag of Apprise's may stand for so many URLs.
+_parts = _texts(64, _token)
+
+
+def _is_key_or_none(text: str) -> bool:
+    return not text or is_attempt_key(text)
+
 
 _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "start": (
@@ -166,11 +190,25 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "forget": (Forget, (_key,)),
     "mail": (Mail, (_key,)),
     "retire": (Retire, (_count, _index)),
+    "news": (News, ()),
     "ack": (Ack, (_count,)),
     "heartbeat": (Heartbeat, ()),
     "hello": (
         Hello,
-        (_count, _token, _name, _truth, _count, _text(16), _seconds, _pairs(64, 4096), _pairs(1024, 16)),
+        (
+            _count,
+            _token,
+            _name,
+            _truth,
+            _count,
+            _text(16),
+            _seconds,
+            _pairs(64, 4096),
+            _pairs(1024, 16),
+            _pairs(64, 4096),
+            _seconds,
+            _seconds,
+        ),
     ),
     "table": (TableText, (_count, _path, _name, _uid, _truth, _truth, _count, _octets)),
     "table-gone": (TableGone, (_path,)),
@@ -196,6 +234,13 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
         ),
     ),
     "vanished": (Vanished, (_count, _key, _seconds)),
+    "notify": (
+        Notify,
+        (_token, _path, _token, _text(100, allowed=_is_key_or_none), _text(MESSAGE_LIMIT), _parts),
+    ),
+    "noted": (Noted, (_token,)),
+    "in-hand": (InHand, (_texts(IN_HAND, _token),)),
+    "notified": (Notified, (_token, _text(16, allowed=DELIVERIES.__contains__), _text(2048), _parts)),
     "ask": (Ask, (_text(32), _pairs(32, 4096))),
     "answer": (Answer, (_truth, _truth, _text(64 * 1024 * 1024))),
     "fetch": (Fetch, (_name, _whole(0, 10**9), _text(16, allowed=PURPOSES.__contains__))),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 #: Both ends of a wire must name the same number; it grows with every change of this file or of codec.
-PROTOCOL = 3
+PROTOCOL = 4
 
 Pairs: TypeAlias = "tuple[tuple[str, str], ...]"
 
@@ -77,6 +77,11 @@ class Retire:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """A flip is in the journal: whoever delivers it may look now. Passed on to the recorder as it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
     """Every numbered fact up to and including `number` is in the scheduler's journal."""
 
@@ -99,6 +104,8 @@ class Hello:
     `reboot` says whether `@reboot` entries may still run in this boot. `seed` feeds RANDOM_DELAY.
     `began` is when this life began, in epoch seconds. `defaults` and `pools` are what the host's settings
     say for every crontab: keys of annotations with their values as they are written, and sizes of pools.
+    `trouble` names who is told of what concerns no single job, by digest and label (`model.alert.Addressee`);
+    `held_after` and `commented_out_after` are seconds after which that is told of an entry, 0: never.
     """
 
     protocol: int
@@ -110,6 +117,9 @@ class Hello:
     began: float
     defaults: Pairs = ()
     pools: Pairs = ()
+    trouble: Pairs = ()
+    held_after: float = 0.0
+    commented_out_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +243,64 @@ DATA_LIMIT, DATA_MOST = 64 * 1024, 1024
 REFUSALS = frozenset(
     ("stale", "unknown", "duplicate", "user", "permission", "chdir", "exec", "resources", "closing")
 )
+
+
+# --- recorder -> launcher, and back ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Deliver `message` to the target with the digest `target`, if the crontab at `origin` names it ("": if
+    the host's settings do).
+
+    `delivery` names this try. The URL, the account and the time limit come from the launcher's own parse.
+    `attempt` is the key of the attempt whose output is shown, "": of none. `message` is that of
+    `crond.alerts.message`, as JSON. `done` are digests of those parts of the target that have it already.
+    """
+
+    delivery: str
+    origin: str
+    target: str
+    attempt: str
+    message: str
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What became of `delivery` is kept: the launcher need not say it again."""
+
+    delivery: str
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """The first message to each life of the recorder: the deliveries whose end will be told. What else it
+    asked for before never reached the launcher, or was in the hands of an earlier one.
+    """
+
+    deliveries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """What became of `delivery`: one of DELIVERIES, and `detail` in words. Resent until it is noted.
+
+    `done` are digests of the parts of the target that have the message.
+    """
+
+    delivery: str
+    result: str
+    detail: str = ""
+    done: tuple[str, ...] = ()
+
+
+#: What becomes of a delivery. `sent`: the receiver took it. `again`: it surely did not, and may later.
+#: `unsure`: it was given to a receiver that said nothing. `never`: it will not, by what it said. `gone`: no
+#: such target is named any longer.
+DELIVERIES = frozenset(("sent", "again", "unsure", "never", "gone"))
+#: The longest message, and the most deliveries that may be in hand.
+MESSAGE_LIMIT, IN_HAND = 32 * 1024, 256
 
 
 # --- clients -> launcher or scheduler, and back --------------------------------------------------
@@ -372,7 +440,9 @@ COMMAND_LIMIT = 128 * 1024
 NO_TEXT = "none"
 PURPOSES = ("list", "edit", "compare")
 
-Wish: TypeAlias = Start | Stop | Forget | Mail | Retire | Ack | Heartbeat
+Wish: TypeAlias = Start | Stop | Forget | Mail | Retire | News | Ack | Heartbeat
+Order: TypeAlias = Notify | Noted | Heartbeat
+Report: TypeAlias = InHand | Notified | News
 Fact: TypeAlias = (
     Hello
     | TableText
@@ -389,7 +459,7 @@ NumberedFact: TypeAlias = Started | NotStarted | Exited | Vanished
 Edit: TypeAlias = (
     Fetch | Install | Remove | Restore | ListVersions | EditEnded | ClusterHost | PutAt | RemoveAt | ListAt
 )
-Message: TypeAlias = Wish | Fact | Ask | Answer | Edit | Piece
+Message: TypeAlias = Wish | Fact | Order | Report | Ask | Answer | Edit | Piece
 
 
 def attempt_key(run: str, attempt: int) -> str:
@@ -442,7 +512,10 @@ def is_base(text: str) -> bool:
     return text in ("", NO_TEXT) or (len(text) == 16 and set(text) <= set("0123456789abcdef"))
 
 
-WISHES: tuple[type[Any], ...] = (Start, Stop, Forget, Mail, Retire, Ack, Heartbeat)
+WISHES: tuple[type[Any], ...] = (Start, Stop, Forget, Mail, Retire, News, Ack, Heartbeat)
+#: What the recorder may say to the launcher, and the launcher to it.
+ORDERS: tuple[type[Any], ...] = (Notify, Noted, Heartbeat)
+REPORTS: tuple[type[Any], ...] = (InHand, Notified, News)
 FACTS: tuple[type[Any], ...] = (
     Hello,
     TableText,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from crond.model.alert import target_label
 from crond.model.dependency import Dependency
 from crond.model.fields import Dialect, Draw
 from crond.model.messages import is_environment_name
@@ -211,12 +212,6 @@ def _target(text: str, _rules: Rules) -> str:
     return text
 
 
-def _target_said(target: str) -> str:
-    """A URL may hold a password or a token in any of its parts."""
-    scheme, mark, _ = target.partition("://")
-    return f"{scheme}://..." if mark else target
-
-
 def _given(text: str, _rules: Rules) -> str:
     if not is_environment_name(text):
         raise BadValue
@@ -300,12 +295,12 @@ DAYS_OFF = several(
 )
 TARGETS = several(
     "a URL, a mail address or a tag; for several the key is repeated",
-    Form("a target", _target, _target_said, secret=True),
+    Form("a target", _target, target_label, secret=True),
     apart=True,
 )
 PINGS = several(
     "a URL; for several the key is repeated",
-    Form("a URL", has_form("a URL", re.compile(r"https?://[^\s]+")).read, _target_said, secret=True),
+    Form("a URL", has_form("a URL", re.compile(r"https?://[^\s]+")).read, target_label, secret=True),
     apart=True,
 )
 SECRETS = several(

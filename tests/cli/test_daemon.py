@@ -389,7 +389,7 @@ def fake_package(tmp_path: pathlib.Path) -> pathlib.Path:
     folder = tmp_path / "package"
     launcher = folder / "crond" / "launcher"
     launcher.mkdir(parents=True)
-    for name in ("model", "cli", "core", "link.py", "settings.py", "zones.py", "__init__.py"):
+    for name in ("model", "cli", "core", "link.py", "settings", "zones.py", "__init__.py"):
         (folder / "crond" / name).symlink_to(ROOT / "crond" / name)
     for name in ("__init__.py", "config.py", "boot.py"):
         (launcher / name).symlink_to(ROOT / "crond" / "launcher" / name)
@@ -432,12 +432,17 @@ def test_what_may_hold_a_secret_is_in_no_argument(
 ) -> None:
     """Everybody may read the arguments of a process; a URL of `[defaults]` may hold a password."""
     path = tmp_path / "x.toml"
-    path.write_text("[defaults]\non_failure = 'json://me:hunter2@h.example/'\n")
+    path.write_text(
+        "[defaults]\non_failure = 'json://me:hunter2@h.example/'\n"
+        "[alerts]\non_trouble = 'json://me:hunter2@h.example/'\nheartbeat = 'https://hunter2.example/'\n"
+    )
     environment = {"HOME": "/h", PRIVATE: "stale"}
     said = start(fake_package, crontab, "--settings", str(path), environment=environment)
     assert "hunter2" not in json.dumps(said["config"])
     config = Config.from_json(json.dumps(said["config"]), said["environment"][PRIVATE])
     assert config.defaults == (("on_failure", "json://me:hunter2@h.example/"),)
+    assert config.on_trouble == ("json://me:hunter2@h.example/",)
+    assert config.heartbeat == "https://hunter2.example/"
     assert PRIVATE not in start(fake_package, crontab, environment=environment)["environment"]
 
 

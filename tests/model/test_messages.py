@@ -18,13 +18,18 @@ from crond.model.messages import (
     COMMAND_LIMIT,
     DATA_LIMIT,
     DATA_MOST,
+    DELIVERIES,
     EDITS,
     FACTS,
+    IN_HAND,
+    MESSAGE_LIMIT,
     NO_TEXT,
+    ORDERS,
     PARTS,
     PIECE,
     PURPOSES,
     REFUSALS,
+    REPORTS,
     TEXT_LIMIT,
     WISHES,
     Ack,
@@ -38,10 +43,15 @@ from crond.model.messages import (
     Forget,
     Heartbeat,
     Hello,
+    InHand,
     Install,
     ListAt,
     ListVersions,
     Mail,
+    News,
+    Noted,
+    Notified,
+    Notify,
     NotStarted,
     Piece,
     PutAt,
@@ -65,7 +75,7 @@ from crond.model.messages import (
     is_token,
 )
 
-ALL = (*WISHES, *FACTS, *EDITS, Ask, Answer, Piece)
+ALL = tuple(dict.fromkeys((*WISHES, *FACTS, *ORDERS, *REPORTS, *EDITS, Ask, Answer, Piece)))
 
 COUNT = st.integers(0, 2**53)
 UID = st.integers(0, 2**32 - 2)
@@ -87,6 +97,7 @@ PAIRS = st.lists(st.tuples(words(128), words(200)), max_size=4).map(tuple)
 SIZES = st.lists(st.tuples(words(128), words(16).map(lambda t: t[:16])), max_size=4).map(tuple)
 BASE = st.sampled_from(["", NO_TEXT]) | st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
 ARGUMENTS = st.lists(st.tuples(words(99), words(99)), max_size=32).map(tuple)
+PARTS_OF_TARGETS = st.lists(TOKEN, max_size=4).map(tuple)
 MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.builds(
         Start,
@@ -115,7 +126,15 @@ MESSAGES: st.SearchStrategy[Any] = st.one_of(
         SECONDS,
         PAIRS,
         SIZES,
+        PAIRS,
+        SECONDS,
+        SECONDS,
     ),
+    st.just(News()),
+    st.builds(Notify, TOKEN, words(4096), TOKEN, st.just("") | KEY, words(200), PARTS_OF_TARGETS),
+    st.builds(Noted, TOKEN),
+    st.builds(InHand, PARTS_OF_TARGETS),
+    st.builds(Notified, TOKEN, st.sampled_from(sorted(DELIVERIES)), words(2048), PARTS_OF_TARGETS),
     st.builds(TableText, COUNT, words(4096), words(256), UID, TRUTH, TRUTH, COUNT, st.binary()),
     st.builds(TableGone, words(4096)),
     st.builds(TableRefused, words(4096), words(256), UID, words(512)),
@@ -226,11 +245,16 @@ def test_one_wrong_value_spoils_a_message(message: Any, data: st.DataObject) -> 
 
 
 START = ["start", 1, 0, "command", "job", "run", 1, []]
-HELLO = ["hello", 1, "life", "boot", True, 0, "cronie", 0.0, [["retries", "3"]], [["gpu", "1"]]]
+HELLO = [
+    "hello", 1, "life", "boot", True, 0, "cronie", 0.0, [["retries", "3"]], [["gpu", "1"]],
+    [["1a2b3c4d5e6f7081", "ops@example.com"]], 0.0, 86400.0,
+]  # fmt: skip
 TABLE = ["table", 1, "/a", "root", 0, True, True, 0, "text"]
 EXITED = ["exited", 1, "run.1", 0.0, 0, 0.0, 0.0, 0, 0, 0, 0, [["A", "b"]]]
 PUT_AT = ["put-at", "ann", 0.0, "/home/ann", 0o022, 4]
 INSTALL = ["install", "ann", "/a", "", 0]
+NOTIFY = ["notify", "d1.1", "/a", "1a2b", "run.1", "{}", ["3c4d"]]
+NOTIFIED = ["notified", "d1.1", "sent", "", ["3c4d"]]
 REFUSED = ["not-started", 1, "run.1", 0.0, "exec", "detail"]
 
 #: A message, the place of a value in it, and values just beyond its bounds.
@@ -256,6 +280,19 @@ OUTSIDE: list[tuple[list[Any], int, list[Any]]] = [
     (HELLO, 7, ["0", True, 1e12, -1e12, math.inf, math.nan, None]),
     (HELLO, 8, [None, {}, [["retries"]], [["n" * 129, "1"]], [["a", "v" * 4097]], [["a", "1"]] * 65]),
     (HELLO, 9, [None, [["gpu", 1]], [["gpu", "1" * 17]], [["g" * 129, "1"]], [["a", "1"]] * 1025]),
+    (HELLO, 10, [None, [["a"]], [["a", 1]], [["a", "b"]] * 65]),
+    (HELLO, 11, [None, math.nan, "0"]),
+    (NOTIFY, 1, ["", "../x", None]),
+    (NOTIFY, 2, ["p" * 4097, None]),
+    (NOTIFY, 3, ["", "a/b", "json://x"]),
+    (NOTIFY, 4, ["run", "../run.1", None]),
+    (NOTIFY, 5, ["m" * (MESSAGE_LIMIT + 1), "a\0b", {}]),
+    (NOTIFY, 6, [None, ["a/b"], [1], ["a"] * 65]),
+    (["noted", "d1.1"], 1, ["", "a b"]),
+    (["in-hand", ["d1.1"]], 1, [None, "d1.1", ["a/b"], ["a"] * (IN_HAND + 1)]),
+    (NOTIFIED, 2, ["", "done", None]),
+    (NOTIFIED, 3, ["d" * 2049, None]),
+    (NOTIFIED, 4, [None, ["a/b"], ["a"] * 65]),
     (["survived", "run.1", 5], 1, ["run", "../run.1", None]),
     (["survived", "run.1", 5], 2, [-1, 2**31, "5", True]),
     (["vanished", 1, "run.1", 0.0], 1, [-1, None, 1.0]),

@@ -1,0 +1,1 @@
+"""What alerts say: from flips to messages. Shared by recorder and notifier; pure."""
