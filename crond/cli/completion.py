@@ -53,6 +53,12 @@ def paused(context: click.Context, _parameter: click.Parameter, incomplete: str)
     return _jobs([str(one.get("job")) for one in held if isinstance(one, dict)], incomplete)
 
 
+def muted(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the jobs that are muted, as `jobs` does."""
+    held = _asked(context, "status", "muted")
+    return _jobs([str(one.get("job")) for one in held if isinstance(one, dict)], incomplete)
+
+
 def pipelines(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the names of pipelines."""
     held = _asked(context, "graph", "jobs")

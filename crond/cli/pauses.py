@@ -6,34 +6,16 @@ crond.cli.main.
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from crond.cli.answers import PauseSeen, pause_of, text_of
-from crond.cli.client import Place, ask_once, find_place
+from crond.cli.client import find_place
 from crond.cli.completion import jobs as complete_jobs
 from crond.cli.completion import paused as complete_paused
 from crond.cli.describe import account, pause_words
-from crond.cli.failure import Failure, Status
-from crond.cli.format import printable
+from crond.cli.foreach import ask_for_each, seconds_of
 from crond.cli.options import json_option, show_json
 from crond.cli.times import shown
-from crond.model.specials import parse_duration
-
-#: Seconds that a pause may last: what every client can show the end of.
-_LONGEST = 1000 * 366 * 86400
-
-
-def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """Turn a duration of the annotations' language into the digits of its seconds."""
-    if value is None:
-        return None
-    seconds = parse_duration(value)
-    if not seconds or seconds > _LONGEST:
-        raise click.BadParameter(f"'{printable(value)}' is no duration; write 30m, 2h or 1d")
-    return str(seconds)
-
 
 @click.command(short_help="Let jobs not be due for a while.")
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True, shell_complete=complete_jobs)
@@ -41,7 +23,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: str | 
     "--for",
     "seconds",
     metavar="DURATION",
-    callback=_seconds,
+    callback=seconds_of,
     help="Resume by itself after 30m, 2h, 1d; without it, when somebody resumes it.",
 )
 @click.option("--note", metavar="TEXT", help="Why; shown wherever the job is.")
@@ -57,7 +39,7 @@ def pause(
     afterwards; `backfill` runs it whenever you like.
     """
     place = find_place(state)
-    answers = _asked(place, "pause", jobs, seconds=seconds, note=note)
+    answers = ask_for_each(place, "pause", jobs, seconds=seconds, note=note)
     if as_json:
         show_json({"jobs": answers})
         return
@@ -75,7 +57,7 @@ def pause(
 def resume(state: str | None, *, jobs: tuple[str, ...], as_json: bool) -> None:
     """Let each JOB be due again from now on. One that was not paused is told so, and is no failure."""
     place = find_place(state)
-    answers = _asked(place, "resume", jobs)
+    answers = ask_for_each(place, "resume", jobs)
     if as_json:
         show_json({"jobs": answers})
         return
@@ -89,17 +71,3 @@ def _resumed(before: PauseSeen | None) -> str:
         return "was not paused"
     note = f": {before.note}" if before.note else ""
     return f"resumed; {account(before.by)} had paused it at {shown(before.since)}{note}"
-
-
-def _asked(place: Place, verb: str, names: tuple[str, ...], **arguments: str | None) -> list[dict[str, Any]]:
-    """The answer for each job; nothing is done if one of the names is none."""
-    whole = dict.fromkeys(text_of(ask_once(place, "job", job=name), "job") for name in names)
-    answers = []
-    for job in whole:
-        try:
-            answers.append(ask_once(place, verb, job=job, **arguments))
-        except Failure as failure:
-            done = ", ".join(text_of(body, "job") for body in answers)
-            text = f"{failure.message}\nDone before that: {printable(done)}" if done else failure.message
-            raise Failure(text, Status(failure.exit_code)) from None
-    return answers

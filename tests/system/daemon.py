@@ -225,9 +225,11 @@ def host_crond(
     environment: dict[str, str] | None = None,
     daemon: str = "",
     folder: Path | None = None,
+    mail: bool = False,
     **more: Any,
 ) -> tuple[Crond, Path]:
     """Start the host's cron with every path in a folder of its own; return both. `daemon`: more settings.
+    `mail`: it may mail, since what it finds as sendmail is a test's.
 
     The folder has `spool`, `cron.d` and `crontab`; one that is given is used as it is.
     """
@@ -236,7 +238,7 @@ def host_crond(
     crond = Crond(
         ground,
         # The mail of this machine is not for tests.
-        ["-f", "-m", "off", "--settings", str(folder / "settings.toml"), *flags],
+        ["-f", *([] if mail else ["-m", "off"]), "--settings", str(folder / "settings.toml"), *flags],
         state=folder / "state",
         environment=environment,
         **more,
