@@ -7,7 +7,6 @@ Nothing is installed, and nothing listens on this host's own network.
 from __future__ import annotations
 
 import email
-import mailbox
 import pwd
 import subprocess
 from email.message import Message
@@ -37,7 +36,7 @@ for account in opensmtpd opensmtpq; do
 done
 chgrp opensmtpq /usr/sbin/smtpctl
 chmod 2755 /usr/sbin/smtpctl
-printf 'listen on socket\naction "here" mbox\nmatch for local action "here"\n' > /etc/smtpd.conf
+printf 'listen on socket\naction "here" maildir "/var/mail/%%{user.username}"\nmatch for local action "here"\n' > /etc/smtpd.conf
 exec smtpd -d
 """
 
@@ -86,16 +85,14 @@ class Mta:
 
     def letters(self, user: pwd.struct_passwd, count: int) -> list[Message]:
         """Return the letters of `user`, in their order, once there are `count`."""
-        path = self.boxes / user.pw_name
+        folder = self.boxes / user.pw_name / "new"
 
         def enough() -> list[Message] | None:
-            if not path.exists():
-                return None
-            box = mailbox.mbox(path, create=False)
-            try:
-                held = [email.message_from_bytes(one.as_bytes()) for one in box]
-            finally:
-                box.close()
-            return held if len(held) >= count else None
+            paths = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime_ns)
+            return (
+                [email.message_from_bytes(path.read_bytes()) for path in paths]
+                if len(paths) >= count
+                else None
+            )
 
         return wait_for(enough, f"{user.pw_name} has {count} letters")
