@@ -36,7 +36,11 @@ for account in opensmtpd opensmtpq; do
 done
 chgrp opensmtpq /usr/sbin/smtpctl
 chmod 2755 /usr/sbin/smtpctl
-printf 'listen on socket\naction "here" maildir "/var/mail/%%{user.username}"\nmatch for local action "here"\n' > /etc/smtpd.conf
+{
+    echo 'listen on socket'
+    echo 'action "here" maildir "/var/mail/%{user.username}"'
+    echo 'match for local action "here"'
+} > /etc/smtpd.conf
 exec smtpd -d
 """
 
