@@ -270,18 +270,32 @@ def _replace(file: pathlib.Path, name: str, line: str) -> None:
 def masked(text: str) -> list[str]:
     """Return the lines of `text`, without what differs each time.
 
-    That is: ids, numbers with their units, the gaps, how much memory (told of larger jobs only), and, within
-    the answer to one command, the order, since which job is next depends on the time of day.
+    That is: ids, instants, numbers with their units, the gaps, where prose is folded, how much memory (told
+    of larger jobs only), and, within the answer to one command, the order, since which job is next depends
+    on the time of day.
     """
+    answers = re.split(r"\n\n(?=    [$#] |#)", text)
+    return [line for answer in answers for line in sorted(_same_each_time(_unfolded(answer))) if line]
+
+
+def _unfolded(answer: str) -> str:
+    """Return an answer in prose with one sentence on a line: what it tells of differs in width."""
+    if not answer.startswith("    $ crontabx why"):
+        return answer
+    command, *told = answer.splitlines()
+    return "\n".join([command, *re.split(r"(?<=\.) ", _closed_up(" ".join(told)))])
+
+
+def _same_each_time(text: str) -> list[str]:
     text = re.sub(r"\n +most memory .*", "", text)
     text = re.sub(r"\b[0-9a-f]{16}\b|\b[0-9a-f]{14}\b|\bat-[a-z2-9]{6}\b", "ID", text)
     text = re.sub(r"[▁▂▃▄▅▆▇█]", "*", text)
     text = re.sub(r"\bCES?T\b", "CET", text)
+    text = re.sub(r"\b\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?\b", "0", text)
     # A whole duration first: `21 h` and `20 h 59 min` are the same once a day.
     text = re.sub(r"\b\d[\d.]* (?:ms|s|min|h|d)\b(?: \d+ (?:s|min|h)\b)*", "0", text)
     text = re.sub(r"\b\d[\d.,:-]*(?: ?(?:(?:ms|s|min|h|d|days?|B|KB|MB|GB)\b|%))*(?: \d+)?", "0", text)
-    answers = re.split(r"\n\n(?=    [$#] |#)", text)
-    return [line for answer in answers for line in sorted(map(_closed_up, answer.splitlines())) if line]
+    return [_closed_up(line) for line in text.splitlines()]
 
 
 def _closed_up(line: str) -> str:
