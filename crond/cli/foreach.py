@@ -29,7 +29,9 @@ def seconds_of(_context: click.Context, _parameter: click.Parameter, value: str 
     return str(seconds)
 
 
-def ask_for_each(place: Place, verb: str, names: tuple[str, ...], **arguments: str | None) -> list[dict[str, Any]]:
+def ask_for_each(
+    place: Place, verb: str, names: tuple[str, ...], **arguments: str | None
+) -> list[dict[str, Any]]:
     """The answer for each job; nothing is done if one of the names is none."""
     whole = dict.fromkeys(text_of(ask_once(place, "job", job=name), "job") for name in names)
     answers = []

@@ -33,11 +33,11 @@ from crond.cli.times import shown
 def mute(
     state: str | None, *, jobs: tuple[str, ...], seconds: str | None, note: str | None, as_json: bool
 ) -> None:
-    """Let nobody be told of what becomes of each JOB, until it is unmuted or for some time. It runs on, and its
-    mail and its pings go on: they are for cron's ways and for programs.
+    """Let nobody be told of what becomes of each JOB, until it is unmuted or for some time. It runs on, and
+    its mail and its pings go on: they are for cron's ways and for programs.
 
-    What was not told is in `alerts --state muted`, and every run in `history`. Muting what is muted changes until
-    when, and the note. A failure that was not told has no recovery that is.
+    What was not told is in `alerts --state muted`, and every run in `history`. Muting what is muted changes
+    until when, and the note. A failure that was not told has no recovery that is.
     """
     answers = ask_for_each(find_place(state), "mute", jobs, seconds=seconds, note=note)
     if as_json:
@@ -54,7 +54,7 @@ def mute(
 @json_option
 @click.pass_obj
 def unmute(state: str | None, *, jobs: tuple[str, ...], as_json: bool) -> None:
-    """Let people be told of each JOB again from now on. One that was not muted is told so, and is no failure."""
+    """Let people be told of each JOB again from now on. One that was not muted is told so: no failure."""
     answers = ask_for_each(find_place(state), "unmute", jobs)
     if as_json:
         show_json({"jobs": answers})

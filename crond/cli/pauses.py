@@ -17,6 +17,7 @@ from crond.cli.foreach import ask_for_each, seconds_of
 from crond.cli.options import json_option, show_json
 from crond.cli.times import shown
 
+
 @click.command(short_help="Let jobs not be due for a while.")
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True, shell_complete=complete_jobs)
 @click.option(
