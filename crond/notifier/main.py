@@ -121,7 +121,8 @@ class Batch:
         try:
             return self._delivered(message)
         except OutOfTime:
-            return Outcome(UNSURE, "took longer than its time limit")
+            # Of what goes out, targets tell themselves.
+            return Outcome(AGAIN, "its time was over before anything was sent")
         except Exception as error:  # noqa: BLE001 - the rest of the batch is to go out; its text may be secret
             return Outcome(UNSURE, f"{type(error).__name__} in the notifier")
 

@@ -74,7 +74,8 @@ class Targets:
     def send_to_url(self, url: str, text: Text, limit: Limit) -> Outcome:
         """Send to the one service at `url`."""
         digest = target_digest(url)
-        server = self._apprise.Apprise.instantiate(url, asset=self._asset)
+        with limit.part(limit.left()):
+            server = self._apprise.Apprise.instantiate(url, asset=self._asset)
         if server is None:
             label = target_label(url)
             return Outcome(NEVER, f"Apprise knows no such service, or cannot use this URL of it: {label}")
@@ -82,7 +83,9 @@ class Targets:
 
     def send_to_tag(self, tag: str, text: Text, limit: Limit, done: Iterable[str]) -> Outcome:
         """Send to all that `tag` stands for but those with digests in `done`; each has its share of time."""
-        servers, why = self._servers()
+        with limit.part(limit.left()):
+            # A configuration may include others, from the network.
+            servers, why = self._servers()
         if not any(tag in map(str, server.tags) for server in servers.values()):
             where = NEVER if self._system is not None else ELSEWHERE
             whose = "the host's" if self._system is not None else "the user's"
@@ -124,14 +127,16 @@ class Targets:
     def _notify(self, server: Any, text: Text) -> bool:
         """Ask the plugin itself: `Apprise.notify` adds retries, waits and threads."""
         form = server.resolve_format()
-        longest = max(_MARGIN, server.body_maxlen - _MARGIN)
+        title = forms.title(text.message)
+        above = len(title) if server.title_maxlen <= 0 else 0
+        longest = max(_MARGIN, server.body_maxlen - _MARGIN - above)
         body = forms.body(
             text.message, forms.Form(form.value), tail=text.tail, left_out=text.left_out, limit=longest
         )
         return bool(
             server.notify(
                 body=body,
-                title=forms.title(text.message),
+                title=title,
                 notify_type=_KINDS[text.message.tone],
                 overflow="truncate",
                 body_format=form,

@@ -59,7 +59,13 @@ class Notifier:
     """One process. `order` is an object or raw bytes; `system` the host's configuration on descriptor 5."""
 
     def __init__(
-        self, order: object, *, system: str | None = None, home: Path | None = None, **environment: str
+        self,
+        order: object,
+        *,
+        system: str | None = None,
+        home: Path | None = None,
+        flags: str = "-I",
+        **environment: str,
     ) -> None:
         self._stderr = os.memfd_create("stderr")
         reading, writing = os.pipe()
@@ -70,7 +76,7 @@ class Notifier:
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in low]
         self.pid = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-I", "-c", BOOT, str(ROOT), "alerts of ann"],
+            [sys.executable, flags, "-c", BOOT, str(ROOT), "alerts of ann"],
             {"PATH": "/usr/bin:/bin", "HOME": str(home or "/nonexistent"), **environment},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, self._stderr, 2),

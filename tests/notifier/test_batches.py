@@ -94,6 +94,7 @@ def test_one_message_that_makes_no_sense(notifier: Begin, web: HttpReceiver) -> 
         item("e", url) | {"left_out": "many"},
         item("f", url) | {"done": 7},
         {"delivery": "g"},
+        item("i", url, message=Message(key="k\r\nX-Forged: yes")),
         item("h", url, "ping", message=Message(key="k", ping="sideways")),
     ]
     running = notifier(*wrong, item("good", url))
@@ -173,6 +174,14 @@ def test_what_a_ping_asks_for(notifier: Begin, web: HttpReceiver) -> None:
     assert failure.endswith(b"xxx\nthe end")
     assert web.requests[0].headers["user-agent"].startswith("crontabx/")
     assert web.requests[0].headers["idempotency-key"] == ping("start").key
+
+
+def test_without_apprise_pings_go_out(notifier: Begin, web: HttpReceiver) -> None:
+    """A ping needs the standard library alone; a message waits until somebody has installed Apprise."""
+    message, beat = item("1", f"json://{web.address}"), item("2", web.url, "ping", message=ping("start"))
+    found = notifier(message, beat, flags="-IS").results()
+    assert (found["1"]["result"], found["2"]["result"]) == (AGAIN, SENT)
+    assert found["1"]["detail"].startswith("Apprise is not installed")
 
 
 def test_a_ping_is_light(notifier: Begin, web: HttpReceiver) -> None:
