@@ -44,7 +44,7 @@ def test_every_key_is_told(made: dict[str, Any]) -> None:
 def examples() -> list[tuple[str, str]]:
     """Return (page, text) of each indented block that begins with an annotation."""
     found = []
-    for name in ("how-to/annotate-a-crontab.md", "reference/annotations.md"):
+    for name in ("how-to/annotate-a-crontab.md", "how-to/get-alerts.md", "reference/annotations.md"):
         text = (ROOT / "docs" / name).read_text()
         for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE):
             lines = textwrap.dedent(block).strip("\n") + "\n"
