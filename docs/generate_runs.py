@@ -24,7 +24,8 @@ from crond.model.run import TRANSITIONS, Outcome, State, Trigger, Wait  # noqa: 
 PAGE = ROOT / "docs" / "reference" / "runs.md"
 
 STATES = {
-    State.DUE: "Planned, and not looked at yet. Lasts no longer than a step of the scheduler.",
+    State.DUE: "Planned or asked for, and not looked at yet. Lasts until its owner's turn comes, at once"
+    " where little was asked for.",
     State.WAITING: "It waits; [for what](#what-it-waits-for) is told beside it. It has no process, but for a"
     " `wait_for` that is being tried.",
     State.STARTING: "Its process, or its `condition`, was asked for.",

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from crond.core.siblings import Siblings
 from crond.core.waits import Rank, Waits
 from crond.model.job import Job
-from crond.model.run import Run, State, Trigger, Wait, Want
+from crond.model.run import Run, State, Trigger, Want
 
 
 class Overlap(NamedTuple):
@@ -29,14 +30,16 @@ class Overlap(NamedTuple):
 _NONE = Overlap()
 
 
-def overlap(run: Run, job: Job, others: Sequence[Run]) -> Overlap:
-    """Return what `others`, all remembered runs of `job`, mean for `run`."""
+def overlap(run: Run, job: Job, siblings: Siblings) -> Overlap:
+    """Return what the other runs of `job` mean for `run`."""
     policy = job.entry.policy
-    if run.trigger is Trigger.CATCHUP and any(_is_before(run, other) for other in others):
-        return Overlap(waits=True)
+    if run.trigger is Trigger.CATCHUP:
+        first = siblings.first_made_up_of(job.id)
+        if first is not None and _came_before(first, run):
+            return Overlap(waits=True)
     if policy.concurrency == "allow" and not job.entry.single_instance:
         return _NONE  # thousands of runs of one job may wait for a pool
-    active = [other for other in others if other.is_active and other.id != run.id]
+    active = [other for other in siblings.active_of(job.id) if other.id != run.id]
     if job.entry.single_instance and active:
         return Overlap(reason="the run before it was still alive")
     if policy.concurrency == "allow" or len(active) < policy.max_instances:
@@ -45,34 +48,15 @@ def overlap(run: Run, job: Job, others: Sequence[Run]) -> Overlap:
         return Overlap(waits=True)
     if policy.concurrency == "forbid":
         return Overlap(reason=_busy(active, policy.max_instances))
-    older = tuple(
-        other
-        for other in others
-        if other.waits is Wait.OVERLAP and _came_before(other, run) and _may_give_way(other)
-    )
+    older = tuple(other for other in siblings.standing_back_of(job.id) if _came_before(other, run))
     if policy.concurrency == "queue":
         return Overlap(waits=True, ends=older)
-    active.sort(key=lambda other: (other.instant, other.ordinal))
     surplus = active[: len(active) - policy.max_instances + 1]
     return Overlap(waits=True, ends=(*older, *(one for one in surplus if not _is_ending(one))))
 
 
-def _is_before(run: Run, other: Run) -> bool:
-    """True if `other` is made up, too, and goes first."""
-    return (
-        other.trigger is Trigger.CATCHUP
-        and other.state is not State.FINISHED
-        and (other.instant, other.ordinal) < (run.instant, run.ordinal)
-    )
-
-
 def _came_before(other: Run, run: Run) -> bool:
     return other.id != run.id and (other.instant, other.ordinal) < (run.instant, run.ordinal)
-
-
-def _may_give_way(other: Run) -> bool:
-    """False for what somebody asked for, or is made up: those wait until it is their turn."""
-    return other.by is None and other.trigger is not Trigger.CATCHUP
 
 
 def _is_ending(run: Run) -> bool:

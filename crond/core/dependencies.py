@@ -84,8 +84,8 @@ def _latest(parent: str, instant: float, ordinal: int, memory: Memory) -> _Due |
     the child's own, else the nearest below.
     """
     best: _Due | None = None
-    for run in memory.runs_of(parent):
-        if run.is_scheduled and run.instant <= instant:
+    for run in memory.scheduled_of(parent):
+        if run.instant <= instant:
             best = _better(best, _Due(run.instant, run.ordinal, run.id, run), instant, ordinal)
     for due in memory.queue.dues_of(parent):
         if due.instant <= instant:

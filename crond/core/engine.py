@@ -119,7 +119,13 @@ class Engine:
         self.roster = Roster(is_zone)
         self._ledger = Ledger(memory)
         scene = Scene(
-            memory, self.roster, self._ledger.waits, self.day_off, host, lambda: self._walk.is_making_up
+            memory,
+            self.roster,
+            self._ledger.waits,
+            self._ledger.siblings,
+            self.day_off,
+            host,
+            lambda: self._walk.is_making_up,
         )
         self._starts = Starts(self._ledger, self.roster, zone, zone_named)
         self._keeping = Keeping(self._ledger, self.roster)
@@ -168,8 +174,10 @@ class Engine:
         if reading.wall // 3600 != self._hour:
             # What it found about zones takes milliseconds, and holds until somebody sets another zone.
             self._looking, self._hour = None, reading.wall // 3600
+        if type(event) is Woke:
+            self._runs.begin_turn()
         self._handlers[type(event)](reading, event)
-        if self._complete and self._runs.busy:
+        if self._complete:
             self._runs.work(reading)
         return actions
 
@@ -190,6 +198,10 @@ class Engine:
         moments = (self._ledger.waits.next_moment(), self._requests.next_expiry())
         upto = min([upto, *(moment for moment in moments if moment is not None)])
         return self._walk.idle_until(reading.wall, upto)
+
+    def crowd_of(self, event: RunRequested | BackfillRequested | RerunRequested) -> str:
+        """Return why `event` asks for more runs than an owner may have, "" where it does not."""
+        return self._requests.crowd_of(event)
 
     def preview(self, wall: float) -> Preview:
         """Return a look ahead from `wall`, for people."""

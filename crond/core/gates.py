@@ -15,6 +15,7 @@ from crond.core.dependencies import Verdict
 from crond.core.graph import Link
 from crond.core.memory import Memory
 from crond.core.roster import Roster
+from crond.core.siblings import Siblings
 from crond.core.spread import spread
 from crond.core.waits import Waits
 from crond.model.job import Job
@@ -76,6 +77,7 @@ class Scene:
     memory: Memory
     roster: Roster
     waits: Waits
+    siblings: Siblings
     day_off: Callable[[Job, float], str] = field(default=lambda _job, _instant: "")
     host: str = ""
     #: True while cron's own walk still makes up minutes: dues of parents may come yet.
@@ -211,9 +213,7 @@ class _Asking:
             return None
         key = (self.run.instant, self.run.ordinal)
         before = [
-            one
-            for one in self.scene.memory.runs_of(self.job.id)
-            if one.is_scheduled and (one.instant, one.ordinal) < key
+            one for one in self.scene.memory.scheduled_of(self.job.id) if (one.instant, one.ordinal) < key
         ]
         if not before:
             return None
@@ -248,7 +248,7 @@ class _Asking:
         return Try(Hold(Wait.SENSOR, since, until))
 
     def _overlap(self) -> Step | None:
-        found = admission.overlap(self.run, self.job, self.scene.memory.runs_of(self.job.id))
+        found = admission.overlap(self.run, self.job, self.scene.siblings)
         if found.reason:
             return End(Outcome.SKIPPED, found.reason)
         if found.waits:

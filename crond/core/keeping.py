@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass, field
+from itertools import islice
 
 from crond.core.ledger import Ledger
 from crond.core.memory import Memory
@@ -69,10 +70,10 @@ class Keeping:
 
 def superseded(memory: Memory, job: str) -> list[Run]:
     """Return the finished runs of `job` beyond the newest KEPT_RUNS."""
-    runs = memory.runs_of(job)
-    if len(runs) <= KEPT_RUNS:
+    most = len(memory.finished_of(job)) - KEPT_RUNS
+    if most <= 0:
         return []
-    return [run for run in runs if run.state is State.FINISHED][:-KEPT_RUNS]
+    return list(islice((run for run in memory.runs_of(job) if run.state is State.FINISHED), most))
 
 
 def abandoned_runs(memory: Memory, jobs: Container[str], wall: float) -> list[Run]:

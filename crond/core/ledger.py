@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from crond.core import memory
 from crond.core.memory import Memory
+from crond.core.siblings import Siblings
 from crond.core.waits import Waits
 from crond.model.actions import Action, Changed, Notice, Record, Remember, Send
 from crond.model.messages import Wish
@@ -15,11 +16,12 @@ from crond.model.run import Run
 
 
 class Ledger:
-    """Writes to `memory`, and keeps `waits` in step with it."""
+    """Writes to `memory`, and keeps `waits` and `siblings` in step with it."""
 
     def __init__(self, held: Memory) -> None:
         self.memory = held
         self.waits = Waits(held.runs)
+        self.siblings = Siblings(held.runs)
         self._actions: list[Action] = []
 
     def begin(self) -> list[Action]:
@@ -37,7 +39,8 @@ class Ledger:
         before = self.memory.runs.get(run.id)
         self.remember(memory.changed(run))
         self.waits.changed(before, run)
-        self._actions.append(Changed(run))
+        self.siblings.changed(before, run)
+        self._actions.append(Changed(run, None if before is None else before.state))
 
     def send(self, wish: Wish) -> None:
         """Ask something of the launcher."""

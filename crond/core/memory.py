@@ -7,7 +7,7 @@ twice is applying it once. Pure; the scheduler's journal stores and replays the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from crond.core.clockwork import Gap
 from crond.core.planner import Position
 from crond.core.queue import Queue, Waiting
 from crond.model.actions import Record
-from crond.model.run import Outcome, Run, Trigger, run_of
+from crond.model.run import Outcome, Run, State, Trigger, run_of
 
 
 class BadRecord(ValueError):
@@ -62,6 +62,7 @@ class Outage(NamedTuple):
     reason: str = "the daemon was down"
 
 
+_NONE: Mapping[str, Run] = {}
 #: How many outages are remembered: of two starts in a row, the second must not hide the first.
 KEPT_OUTAGES = 8
 
@@ -81,7 +82,10 @@ class Memory:
         self.successes: dict[str, float] = {}  #: by job, the instant of the last run that succeeded
         self.seen: dict[str, float] = {}  #: since when a job that catches up is known
         self.outages: list[Outage] = []  #: the latest ones, in their order
+        #: By job: all of its runs, and those of them that a table made due, or that have ended.
         self._runs_of: dict[str, dict[str, Run]] = {}
+        self._scheduled_of: dict[str, dict[str, Run]] = {}
+        self._finished_of: dict[str, dict[str, Run]] = {}
 
     def apply(self, record: Record) -> None:
         """Make the change that `record` says. Raises BadRecord, and then changed nothing."""
@@ -136,6 +140,14 @@ class Memory:
         """Return the runs of `job`, in the order in which they came to be."""
         return list(self._runs_of.get(job, {}).values())
 
+    def scheduled_of(self, job: str) -> Collection[Run]:
+        """Return those of them that a table made due."""
+        return self._scheduled_of.get(job, _NONE).values()
+
+    def finished_of(self, job: str) -> Collection[Run]:
+        """Return those of them that have ended, in the order in which they did."""
+        return self._finished_of.get(job, _NONE).values()
+
     # --- the changes -----------------------------------------------------------------------------------
 
     def set_life(self, life: str) -> None:
@@ -177,6 +189,12 @@ class Memory:
             run = run_of(run)
         self.runs[run.id] = run
         self._runs_of.setdefault(run.job, {})[run.id] = run
+        if run.is_scheduled:
+            self._scheduled_of.setdefault(run.job, {})[run.id] = run
+        if run.state is State.FINISHED:
+            self._finished_of.setdefault(run.job, {})[run.id] = run
+        elif run.job in self._finished_of:
+            self._finished_of[run.job].pop(run.id, None)
         if run.outcome is Outcome.SUCCESS:
             self.successes[run.job] = max(run.instant, self.successes.get(run.job, run.instant))
         if self.queue.holds(run.job):
@@ -206,11 +224,13 @@ class Memory:
 
     def set_forget_run(self, run: str) -> None:
         held = self.runs.pop(run, None)
-        if held is not None:
-            siblings = self._runs_of[held.job]
-            del siblings[run]
+        if held is None:
+            return
+        for kept in (self._runs_of, self._scheduled_of, self._finished_of):
+            siblings = kept.get(held.job, {})
+            siblings.pop(run, None)
             if not siblings:
-                del self._runs_of[held.job]
+                kept.pop(held.job, None)
 
     def set_forget_job(self, job: str) -> None:
         self.answered.pop(job, None)

@@ -1,16 +1,13 @@
-"""The dues that were planned and have no run yet: first come, first served within an owner, in turns
-between them.
-
-Without the turns one owner with thousands of lines would make everybody else's jobs late. Pure; part of
-the engine's memory.
+"""The dues that were planned and have no run yet, in turns between owners. Pure; part of the engine's
+memory.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from crond.core.turns import Turns, owner_of
 from crond.model.run import Trigger
 
 
@@ -29,19 +26,17 @@ class Queue:
     """Dues that wait. Iterating gives each owner's dues in their order."""
 
     def __init__(self) -> None:
-        #: By owner; the first owner's first due is next. Owners without dues are left out.
-        self._turns: dict[str, deque[Waiting]] = {}
+        self._turns: Turns[Waiting] = Turns()
         self._of_job: dict[str, list[Waiting]] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._turns.values()))
+        return len(self._turns)
 
     def __bool__(self) -> bool:
-        return bool(self._turns)  # owners without dues are left out
+        return bool(self._turns)
 
     def __iter__(self) -> Iterator[Waiting]:
-        for dues in self._turns.values():
-            yield from dues
+        return iter(self._turns)
 
     def holds(self, job: str) -> bool:
         """True while a due of `job` waits."""
@@ -53,18 +48,14 @@ class Queue:
 
     def extend(self, dues: Iterable[Waiting]) -> None:
         """Add `dues`, each behind those of its owner."""
-        turns, of_job = self._turns, self._of_job
+        add, of_job = self._turns.add, self._of_job
         for due in dues:
-            job = due.job
-            owner = job.partition("/")[0]
-            if owner not in turns:
-                turns[owner] = deque()
-            turns[owner].append(due)
-            of_job.setdefault(job, []).append(due)
+            add(owner_of(due.job), due)
+            of_job.setdefault(due.job, []).append(due)
 
     def first(self) -> Waiting:
         """Return the due whose turn it is. Raises StopIteration if none waits."""
-        return next(iter(self._turns.values()))[0]
+        return self._turns.first()
 
     def take(self, due: Waiting) -> None:
         """Remove `due` if it waits; its owner's next turn comes after everybody else's."""
@@ -75,9 +66,4 @@ class Queue:
         of_job.remove(due)
         if not of_job:
             del self._of_job[due.job]
-        owner = due.job.partition("/")[0]
-        dues = self._turns[owner]
-        dues.remove(due)
-        del self._turns[owner]
-        if dues:
-            self._turns[owner] = dues
+        self._turns.take(owner_of(due.job), due)

@@ -6,12 +6,13 @@ scheduler's control socket. Pure; called by the engine.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from crond.core.clockwork import Reading
-from crond.core.dependencies import as_parent
 from crond.core.ledger import Ledger
 from crond.core.runs import Runs
+from crond.core.turns import owner_of
 from crond.model.events import (
     BackfillRequested,
     MarkRequested,
@@ -23,6 +24,9 @@ from crond.model.events import (
 )
 from crond.model.run import FAILURES, Outcome, Parent, Run, State, Trigger, Want, run_id
 
+#: Most runs of an owner's jobs that somebody asked for and that have not ended.
+MOST_ASKED = 1000
+
 
 @dataclass(slots=True)
 class Requests:
@@ -31,23 +35,39 @@ class Requests:
     ledger: Ledger
     runs: Runs
 
+    def crowd_of(self, event: RunRequested | BackfillRequested | RerunRequested) -> str:
+        """Say whose runs would be more than MOST_ASKED if `event` were carried out, "" if nobody's."""
+        for owner, wanted in Counter(map(owner_of, self._jobs_of(event))).items():
+            held = self.ledger.siblings.asked_of(owner)
+            if held + wanted > MOST_ASKED:
+                return (
+                    f"{owner} may have {MOST_ASKED} unfinished runs that were asked for, has {held}, and "
+                    f"this asks for {wanted} more; wait until some have ended, or stop them (crontabx stop)"
+                )
+        return ""
+
+    def _jobs_of(self, event: RunRequested | BackfillRequested | RerunRequested) -> list[str]:
+        """Return the job of each run that `event` makes, or runs again."""
+        if isinstance(event, RerunRequested):
+            root = self.ledger.memory.runs.get(event.run)
+            return [] if root is None else [run.job for run in self._again(root, event).values()]
+        downstream = isinstance(event, RunRequested) and event.downstream
+        return [event.job, *(self._followers(event.job, event.by) if downstream else ())]
+
     def run(self, reading: Reading, event: RunRequested) -> None:
         """Run a job now, whatever it depends on; with `downstream` its descendants after it."""
         root = self._made(event.job, reading.wall, Trigger.MANUAL, event.by)
         root = root.but(environment=event.environment)
-        followers: list[Run] = []
-        if event.downstream:
-            made = {root.job: root}
-            for job in self.runs.scene.roster.graph.downstream(event.job):
-                if not self._may_follow(event.job, job, event.by):
-                    continue
-                one = self._made(job, reading.wall, Trigger.MANUAL, event.by)
-                one = one.but(follows=root.id, parents=self._parents(one, made))
-                made[job] = one
-                followers.append(one)
-        self.runs.advance(root, reading)
-        for one in followers:
-            self.runs.advance(self._as_they_stand(one), reading)
+        self.runs.ask_for(root)
+        made = {root.job: root}
+        for job in self._followers(event.job, event.by) if event.downstream else ():
+            one = self._made(job, reading.wall, Trigger.MANUAL, event.by)
+            made[job] = one.but(follows=root.id, parents=self._parents(one, made))
+            self.runs.ask_for(made[job])
+
+    def _followers(self, asked: str, by: int) -> list[str]:
+        downstream = self.runs.scene.roster.graph.downstream(asked)
+        return [job for job in downstream if self._may_follow(asked, job, by)]
 
     def _may_follow(self, asked: str, job: str, by: int) -> bool:
         """True if what is asked of one job may reach another: root's jobs may depend on those of users, who
@@ -65,23 +85,13 @@ class Requests:
             for link in links
         )
 
-    def _as_they_stand(self, run: Run) -> Run:
-        """Return `run` with what became of its parents meanwhile: one may have ended at once."""
-        held = self.ledger.memory.runs
-        parents = tuple(
-            as_parent(held[one.run]) if one.outcome is None and one.run in held else one
-            for one in run.parents
-        )
-        return run.but(parents=parents)
-
-    def backfill(self, reading: Reading, event: BackfillRequested) -> None:
+    def backfill(self, _reading: Reading, event: BackfillRequested) -> None:
         """Run a job for an instant that was."""
-        run = self._made(event.job, event.instant, Trigger.BACKFILL, event.by)
-        self.runs.advance(run, reading)
+        self.runs.ask_for(self._made(event.job, event.instant, Trigger.BACKFILL, event.by))
 
     def _made(self, job: str, instant: float, trigger: Trigger, by: int) -> Run:
         # Two requests may come in one turn of the loop, and so at one reading.
-        ordinal = 0
+        ordinal = self.ledger.siblings.asked_for(job, instant, trigger)
         while (identity := run_id(job, instant, ordinal, trigger)) in self.ledger.memory.runs:
             ordinal += 1
         return Run(id=identity, job=job, instant=instant, ordinal=ordinal, trigger=trigger, by=by)
@@ -93,9 +103,7 @@ class Requests:
             return
         if root.job not in self.runs.scene.roster.jobs:
             return  # nothing is left to run, and how it ended shall stay known
-        again = {root.id: root}
-        if event.downstream:
-            self._collect(root, again, by=event.by, failed=event.failed)
+        again = self._again(root, event)
         for run in again.values():
             parents = tuple(
                 replace(one, outcome=None, exit_code=None, reason="") if one.run in again else one
@@ -106,22 +114,28 @@ class Requests:
             self.ledger.change(revived)
             self.runs.look_again(run.id)
 
-    def _collect(self, root: Run, again: dict[str, Run], *, by: int, failed: bool) -> None:
-        """Add the finished runs that `root` answered for, and theirs; `failed`: only what did not succeed."""
+    def _again(self, root: Run, event: RerunRequested) -> dict[str, Run]:
+        """Return `root`, and with `downstream` the finished runs that it answered for, and theirs; `failed`:
+        only what did not succeed.
+        """
+        again = {root.id: root}
+        if not event.downstream:
+            return again
         waiting = [root]
         while waiting:
             parent = waiting.pop()
             for job in self.runs.scene.roster.graph.children.get(parent.job, ()):
-                if not self._may_follow(root.job, job, by):
+                if not self._may_follow(root.job, job, event.by):
                     continue
-                for run in self.ledger.memory.runs_of(job):
+                for run in self.ledger.memory.finished_of(job):
                     answered = any(one.run == parent.id for one in run.parents)
-                    if not answered or run.id in again or run.state is not State.FINISHED:
+                    if not answered or run.id in again:
                         continue
-                    if failed and run.outcome not in (*FAILURES, Outcome.UPSTREAM_FAILED):
+                    if event.failed and run.outcome not in (*FAILURES, Outcome.UPSTREAM_FAILED):
                         continue
                     again[run.id] = run
                     waiting.append(run)
+        return again
 
     def mark(self, reading: Reading, event: MarkRequested) -> None:
         """Let a run count as a success or a failure; one that runs is ended first."""

@@ -6,7 +6,6 @@ pure part of its own can decide: gates, dependencies, admission, retry, progress
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +16,7 @@ from crond.core.keeping import Keeping
 from crond.core.ledger import Ledger
 from crond.core.queue import Waiting
 from crond.core.starts import Starts
+from crond.core.turns import Turns, owner_of
 from crond.model.job import Job
 from crond.model.messages import Forget, Mail, Retire, Stop, attempt_key
 from crond.model.policy import PLAIN, Policy
@@ -26,7 +26,7 @@ from crond.model.wording import span
 
 #: Seconds that a `condition` may take.
 CONDITION_LIMIT = 60.0
-#: How many runs are looked at again in one step: a start must not wait for a thousand skips.
+#: How many runs are looked at again in one turn of the loop: a start must not wait for a thousand skips.
 AGENDA_BATCH = 64
 
 
@@ -40,8 +40,9 @@ class Runs:
     keeping: Keeping
     due_after: dependencies.DueAfter
     spread_over: int = 0
-    _agenda: deque[str] = field(default_factory=deque)
+    _agenda: Turns[str] = field(default_factory=Turns)
     _listed: set[str] = field(default_factory=set)
+    _left: int = AGENDA_BATCH
 
     # --- the agenda ----------------------------------------------------------------------------------
 
@@ -52,26 +53,38 @@ class Runs:
 
     def look_again(self, run: str) -> None:
         """Put a run on the agenda: something that it may wait for has happened."""
-        if run not in self._listed:
+        held = self.ledger.memory.runs.get(run)
+        if held is not None and run not in self._listed:
             self._listed.add(run)
-            self._agenda.append(run)
+            self._agenda.add(owner_of(held.job), run)
 
-    def work(self, reading: Reading, most: int = AGENDA_BATCH) -> None:
-        """Look at what is on the agenda, and at what that brings with it."""
-        for _ in range(most):
-            if not self._agenda:
-                return
-            identity = self._agenda.popleft()
+    def begin_turn(self) -> None:
+        """Begin a turn of the loop: another batch may be looked at in it, however many facts it brings."""
+        self._left = AGENDA_BATCH
+
+    def work(self, reading: Reading) -> None:
+        """Look at what is on the agenda, and at what that brings with it; what is too much for this turn
+        stays for the next, which comes at once.
+        """
+        while self._agenda and self._left:
+            self._left -= 1
+            identity = self._agenda.pop()
             self._listed.discard(identity)
             run = self.ledger.memory.runs.get(identity)
             if run is not None:
                 self._look_at(run, reading)
 
     def _look_at(self, run: Run, reading: Reading) -> None:
-        if run.state is State.WAITING:
+        if run.state in (State.WAITING, State.DUE):
             self.advance(run, reading)
         elif run.state in _IN_TIME and run.until is not None and reading.wall >= run.until:
             self.stop(run, Want.TIME_OUT, reading.wall)
+
+    def ask_for(self, run: Run) -> None:
+        """Take in `run`, which is DUE because somebody asked: it starts when its owner's turn comes."""
+        job = self.scene.roster.jobs.get(run.job)
+        self.ledger.change(run.but(**_whose(job, run)))
+        self.look_again(run.id)
 
     # --- before a start ------------------------------------------------------------------------------
 
@@ -360,13 +373,7 @@ class Runs:
         """Look again at who goes first of those that wait for another run of `job`; the others follow, since
         thousands may wait.
         """
-        first: dict[tuple[Wait, Trigger], Run] = {}
-        for run in self.ledger.memory.runs_of(job):
-            if run.waits in (Wait.OVERLAP, Wait.PAST):
-                held = first.setdefault((run.waits, run.trigger), run)
-                if (run.instant, run.ordinal) < (held.instant, held.ordinal):
-                    first[run.waits, run.trigger] = run
-        for run in first.values():
+        for run in self.ledger.siblings.first_waiting_of(job):
             self.look_again(run.id)
 
     def _next_in(self, pool: str) -> None:

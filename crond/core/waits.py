@@ -15,6 +15,7 @@ from crond.model.run import Run, State, Wait
 Rank = tuple[int, float, int, str]
 #: So many entries may be left in a heap that mean nothing any longer, before they are swept out.
 _STALE = 256
+_WAITING = (State.WAITING, State.DUE)
 
 
 class Waits:
@@ -26,7 +27,7 @@ class Waits:
         self._children: dict[str, dict[str, None]] = {}
         self._pools: dict[str, list[Rank]] = {}
         self._holders: dict[str, dict[str, tuple[int, ...]]] = {}
-        self.waiting: dict[str, None] = {}  #: the ids of all runs that are WAITING
+        self.waiting: dict[str, None] = {}  #: the ids of all runs that are WAITING, or DUE until their turn
         for run in runs.values():
             self.changed(None, run)
 
@@ -34,9 +35,9 @@ class Waits:
         """Take note of `run`, which was `before`."""
         if run.until is not None and (before is None or before.until != run.until):
             self._set_timer(run.until, run.id)
-        if run.state is State.WAITING:
+        if run.state in _WAITING:
             self.waiting[run.id] = None
-        elif before is None or before.state is State.WAITING:
+        elif before is None or before.state in _WAITING:
             self.waiting.pop(run.id, None)
         if run.pool:
             self._changed_pool(run)

@@ -20,6 +20,8 @@ from crond.launcher.trees import Process, bearers, members, send, snapshot
 
 #: While stops are under way, seconds between two looks.
 _LOOK = 0.25
+#: After a look that found nobody: one that forks meanwhile is easily overlooked, but not twice.
+_LOOK_AGAIN = 0.05
 #: A process that KILL does not end hangs in the kernel; no use to wait for it any longer (seconds).
 _HOPELESS = 60.0
 
@@ -29,6 +31,7 @@ class _Stop:
     attempt: Attempt
     kill_at: float
     known: set[Process] = field(default_factory=set)
+    gone: bool = False  #: the latest look found nobody
 
 
 class Stopping:
@@ -78,16 +81,19 @@ class Stopping:
                 self._signal(stop, processes, signal.SIGKILL)
             else:
                 stop.known = _tree(stop, processes)
-            if now >= stop.kill_at + _HOPELESS:
+            hopeless = now >= stop.kill_at + _HOPELESS
+            if hopeless:
                 self._log.error(f"{stop.attempt.job}: {len(stop.known)} processes outlive KILL; given up")
                 stop.known.clear()
-            if not stop.known and (not stop.attempt.running or now >= stop.kill_at + _HOPELESS):
+            was_gone, stop.gone = stop.gone, not stop.known and not stop.attempt.running
+            if hopeless or (was_gone and stop.gone):
                 del self._stops[key]
                 if stop.attempt.group is not None:
                     stop.attempt.group.remove()
         self._looking = bool(self._stops)
         if self._looking:
-            self._loop.after(_LOOK, self._look)
+            again = any(stop.gone for stop in self._stops.values())
+            self._loop.after(_LOOK_AGAIN if again else _LOOK, self._look)
         else:
             self.on_done()
 

@@ -25,12 +25,25 @@ class Process:
     session: int = field(compare=False)
 
 
+#: How often the processes are listed for one look at them.
+_PASSES = 4
+
+
 def snapshot() -> dict[int, Process]:
-    """Return the processes that live now, by pid; those that have ended but wait for a parent are not."""
-    found = {}
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
-            process = look_at(int(name))
+    """Return the processes that live now, by pid; those that have ended but wait for a parent are not.
+
+    They are looked at one after the other: one that is there may name a parent that is not, and one that
+    forks and ends all the time may be missing.
+    """
+    found: dict[int, Process] = {}
+    seen: set[str] = set()
+    # What was made while the others were looked at is looked at as well: there is less of it each time.
+    for _ in range(_PASSES):
+        names = set(filter(str.isdecimal, os.listdir("/proc"))) - seen
+        if not names:
+            break
+        seen |= names
+        for process in map(look_at, map(int, names)):
             if process is not None:
                 found[process.pid] = process
     return found
@@ -70,7 +83,12 @@ def bearers(processes: Mapping[int, Process], mark: tuple[int, int, int]) -> set
     # An orphan is ours. One of an earlier life is that of whoever started us, or of the first process; so are
     # all where the kernel knows no such adoption.
     adopters = (os.getpid(), os.getppid(), 1)
-    orphans = (process for process in processes.values() if process.parent in adopters)
+    # Whose parent is not among them lost it while they were looked at, one after the other.
+    orphans = (
+        process
+        for process in processes.values()
+        if process.parent in adopters or process.parent not in processes
+    )
     return {process for process in orphans if _borne_by(process.pid) == mark[2]}
 
 

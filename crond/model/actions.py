@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from crond.model.messages import Wish
-from crond.model.run import Run
+from crond.model.run import Run, State
 
 #: A line of the journal: its kind and its values, which are plain, or have `values()` that are
 #: (see `crond.core.memory`).
@@ -33,9 +33,12 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """`run` is new or has changed: for clients that wait for it."""
+    """`run` is new or has changed: for clients that wait for it. `was` is its state before, None if there was
+    none.
+    """
 
     run: Run
+    was: State | None = None
 
 
 @dataclass(frozen=True, slots=True)

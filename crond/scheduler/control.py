@@ -1,8 +1,8 @@
-"""The control socket: what clients ask of the scheduler, and who may ask what.
+"""The control socket: what clients ask of the scheduler, and who they are.
 
 One request per connection; a client is known by the credentials that the kernel gives, and by nothing
-that it says. Whatever bytes come, the loop neither waits nor breaks. Commands become events of the
-engine; questions are answered by `crond.scheduler.views`. Called by the loop.
+that it says. Whatever bytes come, the loop neither waits nor breaks. What a request means is told by
+`crond.scheduler.verbs`; what it wants goes to the engine. Called by the loop.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from crond.core.clockwork import Reading
 from crond.core.engine import Engine
 from crond.core.preview import Preview
 from crond.link import Link, LinkClosed, briskly, peer_of
-from crond.model.actions import Action, Changed
-from crond.model.events import Event, RerunRequested
+from crond.model.actions import Action
 from crond.model.frames import SMALL_FRAME
-from crond.model.job import Job
 from crond.model.messages import Answer, Ask, BadMessage
 from crond.model.run import Run, State
-from crond.scheduler import wishes
+from crond.scheduler.log import log
 from crond.scheduler.metrics import Metrics
 from crond.scheduler.refusal import Refusal
 from crond.scheduler.shapes import shown
-from crond.scheduler.views import Views
+from crond.scheduler.verbs import Answered, Ordered, Verbs
+
+T = TypeVar("T")
 
 _MOST_CLIENTS = 64
 #: Of one user, so that none of them keeps the others out; root and our own account are let in regardless.
@@ -50,7 +51,7 @@ class _Client:
 
 
 class Control:
-    """All clients of the scheduler. `act` hands an event to the engine and carries out what follows."""
+    """All clients of the scheduler. `act` hands events to the engine and carries out what follows."""
 
     def __init__(
         self,
@@ -58,14 +59,13 @@ class Control:
         engine: Engine,
         *,
         preview: Callable[[Reading], Preview],
-        act: Callable[[Reading, Event], list[Action]],
+        act: Callable[..., list[Action]],
     ) -> None:
         listening.setblocking(False)
         self._listening = listening
-        self._engine = engine
-        self._preview = preview
         self._act = act
         self._metrics = Metrics(engine)
+        self._verbs = Verbs(engine, self._metrics, preview)
         self._clients: dict[int, _Client] = {}
 
     def fileno(self) -> int:
@@ -100,15 +100,17 @@ class Control:
         client = self._clients[fd]
         try:
             client.link.flush()
-            for ask in client.link.receive():
-                if client.answered:
-                    raise BadMessage("one request per connection")
-                client.answered = True
-                self._serve(client, ask, reading)
+            asks = client.link.receive()
         except (LinkClosed, BadMessage):
             self._close(client)
-        else:
-            self._close_if_done(client)
+            return
+        for ask in asks:
+            if client.answered:
+                self._close(client)  # one request per connection
+                return
+            client.answered = True
+            self._serve(client, ask, reading)
+        self._close_if_done(client)
 
     def deadline(self, reading: Reading) -> float:
         """Return in how many seconds a client will have been silent for too long; infinite if none is."""
@@ -131,177 +133,56 @@ class Control:
                 client.waits_for.remove(run.id)
                 client.ordered[run.id] = run
                 if not client.waits_for:
-                    self._answer(client, _told(client.ordered), final=True)
+                    self._refusing(client, "wait", partial(self._tell_end, client))
                     self._close_if_done(client)
 
     # --- requests ----------------------------------------------------------------------------------------
 
     def _serve(self, client: _Client, ask: Ask, reading: Reading) -> None:
-        arguments = dict(ask.arguments)
+        asked = self._refusing(client, ask.verb, lambda: self._verbs.understood(ask, client.uid, reading))
+        if asked is None:
+            return
+        # Nothing is refused here: a step that broke off half-way ends this life, and the next one begins with
+        # what the journal has.
+        actions = self._act(reading, *asked.events) if asked.events else []
+        self._refusing(client, ask.verb, lambda: self._tell(client, asked, actions))
+
+    def _refusing(self, client: _Client, verb: str, do: Callable[[], T]) -> T | None:
+        """Return what `do` does; whatever goes wrong with it is a refusal to `client`, who alone is to suffer
+        from it. It must change nothing but clients.
+        """
         try:
-            views = Views(
-                self._engine,
-                _from_moment(self._preview(reading), arguments),
-                uid=client.uid,
-                everything=client.uid in (0, os.geteuid()),
-                wall=reading.wall,
-            )
-            if ask.verb == "rerun" or ask.verb in wishes.TO_START:
-                self._start(client, views, ask.verb, arguments, reading)
-            else:
-                self._answer(client, self._body(client, views, ask.verb, arguments, reading), final=True)
+            return do()
         except Refusal as refusal:
-            body: dict[str, Any] = {"error": str(refusal), "code": refusal.code}
-            if refusal.candidates:
-                body["candidates"] = refusal.candidates
-            self._answer(client, body, final=True, ok=False)
+            self._refuse(client, refusal)
+        except Exception as error:  # noqa: BLE001 - a question must not end everybody's scheduler
+            log(f"{verb!r}, asked by uid {client.uid}: {error!r}")
+            self._refuse(client, Refusal("internal", "an error of crond itself; it is in the log"))
+        return None
 
-    def _body(
-        self, client: _Client, views: Views, verb: str, arguments: dict[str, str], reading: Reading
-    ) -> dict[str, Any]:
-        if verb == "list":
-            return views.job_list([self._job(views, arguments["job"])] if "job" in arguments else None)
-        if verb == "names":
-            return {"names": [job.id for job in views.jobs()]}
-        if verb == "job":
-            job = self._job(views, arguments.get("job", ""))
-            return {"job": job.id, "table": job.version, "entry": job.index}
-        if verb == "status":
-            return views.status()
-        if verb == "next":
-            jobs = [self._job(views, arguments["job"])] if "job" in arguments else []
-            return views.next_dues(jobs, _count(arguments))
-        if verb == "runs":
-            return {"runs": [shown(run) for run in self._runs(views, arguments)[: _count(arguments)]]}
-        if verb == "stop":
-            return self._stop(client, views, arguments, reading)
-        if verb in wishes.OF_JOBS:
-            job = self._job(views, arguments.get("job", ""))
-            before = views.pause_of(job)
-            self._act(reading, wishes.OF_JOBS[verb](job, arguments, client.uid, reading))
-            return {"job": job.id, "paused": views.pause_of(job), "before": before}
-        if verb == "mark":
-            run = self._named(views, arguments)
-            self._act(reading, wishes.mark(run, arguments, client.uid))
-            return {"run": shown(self._engine.memory.runs[run.id]), "before": shown(run)}
-        if verb == "unsettled":
-            return views.unsettled()
-        if verb == "graph":
-            return views.graph([self._job(views, arguments["job"])] if "job" in arguments else [])
-        if verb == "standing":
-            return views.standing(
-                self._job(views, arguments.get("job", "")), wishes.moment(arguments, "instant")
-            )
-        if verb == "instants":
-            job = self._job(views, arguments.get("job", ""))
-            return views.instants(job, wishes.moment(arguments, "from"), wishes.moment(arguments, "to"))
-        if verb == "metrics":
-            return {"text": views.measured(self._metrics)}
-        raise Refusal("bad_request", f"the scheduler knows no {verb!r}")
-
-    def _start(
-        self, client: _Client, views: Views, verb: str, arguments: dict[str, str], reading: Reading
-    ) -> None:
-        """Carry out a wish that makes runs; the first of them is the one that was asked for."""
-        if verb == "rerun":
-            again = self._named(views, arguments)
-            event: Event = wishes.rerun(again, arguments, client.uid)
+    def _tell(self, client: _Client, asked: Answered | Ordered, actions: list[Action]) -> None:
+        if isinstance(asked, Ordered):
+            self._take(client, asked.runs(actions), waits=asked.waits)
         else:
-            job = self._job(views, arguments.get("job", ""))
-            event = wishes.TO_START[verb](job, arguments, client.uid, reading)
-        held = self._engine.memory.runs
-        # Others may change in the same step: those that give way were on their way before.
-        others = {run.id for run in held.values() if run.state is not State.FINISHED}
-        actions = self._act(reading, event)
-        made = {action.run.id: action.run for action in actions if isinstance(action, Changed)}
-        first = event.run if isinstance(event, RerunRequested) else None
-        ordered = [run for run in made.values() if run.id not in others]
-        ordered.sort(key=lambda run: run.id != first if first else bool(run.follows))
-        client.ordered = {run.id: run for run in ordered}
-        if arguments.get("wait") == "yes":
-            client.waits_for = {run.id for run in ordered if run.state is not State.FINISHED}
+            self._answer(client, asked.body(actions), final=True)
+
+    def _take(self, client: _Client, runs: list[Run], *, waits: bool) -> None:
+        """Tell `client` of the runs that it made, and remember whose end it wants to hear of."""
+        client.ordered = {run.id: run for run in runs}
+        if waits:
+            client.waits_for = {run.id for run in runs if run.state is not State.FINISHED}
         self._answer(client, _told(client.ordered), final=not client.waits_for)
 
-    def _named(self, views: Views, arguments: dict[str, str]) -> Run:
-        """The run that is meant: by its id, by its job, whose newest it is, or by its job and a time in which
-        its instant lies.
-        """
-        text = arguments.get("run", "")
-        since, upto = wishes.moment(arguments, "instant"), wishes.moment(arguments, "upto")
-        try:
-            job = self._job(views, text)
-        except Refusal as refusal:
-            if since is not None or refusal.code != "unknown":
-                raise
-            runs = self._runs_named(views, text)
-            if not runs:
-                raise Refusal(
-                    "unknown", f"there is no job {text!r}, and no run of that id is remembered"
-                ) from None
-            return runs[0]
-        found = views.newest(job, since, upto)
-        if found is None:
-            when = "" if since is None else " of that time"
-            raise Refusal("forgotten", f"no run{when} of {job.id} is remembered by the scheduler")
-        return found
-
-    def _stop(
-        self, client: _Client, views: Views, arguments: dict[str, str], reading: Reading
-    ) -> dict[str, Any]:
-        runs = self._targets(views, arguments.get("target", ""))
-        active = [run for run in runs if run.state is not State.FINISHED]
-        for run in active:
-            self._act(reading, wishes.stop(run, client.uid))
-        held = self._engine.memory.runs
-        return {"stopping": [shown(held[run.id]) for run in active]}
-
-    def _runs(self, views: Views, arguments: dict[str, str]) -> list[Run]:
-        if "run" in arguments:
-            runs = self._runs_named(views, arguments["run"])
-            if not runs:
-                raise Refusal("unknown", f"no run {arguments['run']!r} is remembered")
-            return runs
-        if "job" in arguments:
-            return self._runs_of(views, self._job(views, arguments["job"]))
-        return views.runs()
-
-    def _targets(self, views: Views, text: str) -> list[Run]:
-        """The runs that `text` means: those of a job, else one by its id. A job's name goes first."""
-        try:
-            return self._runs_of(views, self._job(views, text))
-        except Refusal as refusal:
-            runs = self._runs_named(views, text) if refusal.code == "unknown" else []
-            if not runs:
-                raise
-            return runs
-
-    def _runs_named(self, views: Views, text: str) -> list[Run]:
-        """The run whose id, or the id of whose attempt, `text` is or begins; none if there is no such run."""
-        identity = text.partition(".")[0]
-        runs = [run for run in views.runs() if len(identity) >= 4 and run.id.startswith(identity)]
-        if len(runs) > 1:
-            raise Refusal("ambiguous", f"{text!r} may be {len(runs)} runs", [run.id for run in runs[:20]])
-        return runs
-
-    def _runs_of(self, views: Views, job: Job) -> list[Run]:
-        return [run for run in views.runs() if run.job == job.id]
-
-    def _job(self, views: Views, text: str) -> Job:
-        """The job that `text` names: OWNER/NAME, NAME, or the beginning of either."""
-        jobs = views.jobs()
-        for matches in (
-            [job for job in jobs if job.id == text],
-            [job for job in jobs if job.name == text],
-            [job for job in jobs if text and (job.id.startswith(text) or job.name.startswith(text))],
-        ):
-            if len(matches) == 1:
-                return matches[0]
-            if matches:
-                names = sorted(job.id for job in matches)
-                raise Refusal("ambiguous", f"{text!r} may be {len(names)} jobs", names[:20])
-        raise Refusal("unknown", f"there is no job {text!r}; crontabx list shows those there are")
+    def _tell_end(self, client: _Client) -> None:
+        self._answer(client, _told(client.ordered), final=True)
 
     # --- replies -----------------------------------------------------------------------------------------
+
+    def _refuse(self, client: _Client, refusal: Refusal) -> None:
+        body: dict[str, Any] = {"error": str(refusal), "code": refusal.code}
+        if refusal.candidates:
+            body["candidates"] = refusal.candidates
+        self._answer(client, body, final=True, ok=False)
 
     def _answer(self, client: _Client, body: dict[str, Any], *, final: bool, ok: bool = True) -> None:
         try:
@@ -324,20 +205,3 @@ def _told(runs: Mapping[str, Run]) -> dict[str, Any]:
     """The runs that a wish made; `run` is the one that was asked for, the others follow it."""
     told = [shown(run) for run in runs.values()]
     return {"run": told[0], "runs": told}
-
-
-def _from_moment(preview: Preview, arguments: dict[str, str]) -> Preview:
-    """Return the look ahead from the moment `after`, whole epoch seconds, where that is asked for."""
-    if "after" not in arguments:
-        return preview
-    text = arguments["after"]
-    if not (text.isascii() and text.isdigit() and len(text) <= 11):
-        raise Refusal("bad_request", f"after must be epoch seconds, not {text!r}")
-    return preview.looking_from(float(text))
-
-
-def _count(arguments: dict[str, str]) -> int:
-    text = arguments.get("count", "20")
-    if not (text.isascii() and text.isdigit() and len(text) <= 5):
-        raise Refusal("bad_request", f"count must be a number, not {text!r}")
-    return int(text)

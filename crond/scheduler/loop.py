@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import select
 import signal
-import sys
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 from crond.core.clockwork import Reading
@@ -38,6 +36,7 @@ from crond.model.messages import (
 from crond.ports import Clock, Journal
 from crond.scheduler.clock import Waiter
 from crond.scheduler.control import Control
+from crond.scheduler.log import log
 from crond.zones import HostZone
 
 _SLACK = 0.0002
@@ -243,11 +242,3 @@ class Loop:
             if self._watched.get(fd) is not writing:
                 self._waiter.watch(fd, writing=writing)
         self._watched = wanted
-
-
-def log(text: str) -> None:
-    """Say `text` on stderr, where the launcher listens and logs it."""
-    # A launcher that does not listen now is not waited for.
-    with suppress(OSError):
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()

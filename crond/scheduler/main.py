@@ -23,7 +23,8 @@ from crond.model.messages import FACTS
 from crond.scheduler.clock import SystemClock, Waiter
 from crond.scheduler.control import Control
 from crond.scheduler.journal import FileJournal
-from crond.scheduler.loop import Loop, log
+from crond.scheduler.log import log
+from crond.scheduler.loop import Loop
 from crond.zones import HostZone, tzinfo_named, zone_named
 
 _WIRE, _LISTENING = 3, 4

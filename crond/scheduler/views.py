@@ -1,7 +1,7 @@
 """What clients are shown: jobs, runs and problems as JSON values, for the eyes of one uid.
 
 Users see what is theirs, root and the daemon's own account see everything. Reads the engine, changes nothing.
-Called by `crond.scheduler.control`.
+Called by `crond.scheduler.verbs`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _FAILURES = (
     Outcome.UPSTREAM_FAILED,
     Outcome.LOST,
 )
-#: Most instants that are told at once.
-_INSTANTS = 10_000
+#: Most instants that are looked at for one answer, told or not: nobody's jobs start meanwhile.
+_LOOKED_AT = 10_000
 _SHOWN = 10
 _PROBLEMS_TOLD = 1000
 
@@ -105,17 +105,20 @@ class Views:
         """The instants at which `job` was due from `since` up to and including `upto` (now at the latest)."""
         if since is None or upto is None:
             raise Refusal("bad_request", "from and to are needed")
+        # Before its window there are none, however long that was.
+        since, upto = max(since, self._engine.window_of(job, since)[0]), min(upto, self._wall)
         found: list[str] = []
         coming = Coming(self._engine, self._preview.looking_from(since - 1), self._wall)
-        for moment in coming.times(job):
-            if moment > min(upto, self._wall):
+        for looked, moment in enumerate(coming.times(job)):
+            if moment > upto:
                 break
-            if len(found) == _INSTANTS:
-                raise Refusal("bad_request", f"more than {_INSTANTS} instants; take a shorter time")
-            if moment < since or (found and found[-1] == iso(moment)):
+            if looked == _LOOKED_AT:
+                raise Refusal("bad_request", f"more than {_LOOKED_AT} instants; take a shorter time")
+            if moment < since or not self._engine.is_within(job, moment):
                 continue
-            if self._engine.is_within(job, moment) and not self._engine.day_off(job, moment):
-                found.append(iso(moment))
+            text = iso(moment)
+            if (not found or found[-1] != text) and not self._engine.day_off(job, moment):
+                found.append(text)
         return {"job": job.id, "instants": found}
 
     def _pauses(self, jobs: list[Job]) -> list[dict[str, Any]]:

@@ -1,18 +1,17 @@
 """What a client's words come to as events of the engine: each argument is checked here, and nowhere later.
 
-Knows neither sockets nor who may ask what. Called by `crond.scheduler.control`.
+Knows neither sockets nor who may ask what. Called by `crond.scheduler.verbs`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 
 from crond.core.clockwork import Reading
+from crond.core.preview import Preview
 from crond.model.events import (
     BackfillRequested,
-    Event,
     MarkRequested,
     PauseRequested,
     RerunRequested,
@@ -28,11 +27,15 @@ from crond.scheduler.refusal import Refusal
 #: Longest note of a pause, in characters.
 _NOTE = 500
 _LONGEST_VALUE = 32 * 1024
-_LENGTH = re.compile(r"[1-9]\d{0,9}", re.ASCII)
+_SECONDS = re.compile(r"[1-9]\d{0,9}", re.ASCII)
+_WHOLE = re.compile(r"\d{1,11}", re.ASCII)
+_MOMENT = re.compile(r"\d{1,11}(\.\d{1,20})?", re.ASCII)
+#: Most dues, or runs, that are told at once.
+_MOST_TOLD = 10_000
 
 
-def _run(job: Job, arguments: dict[str, str], by: int, _reading: Reading) -> RunRequested:
-    """`environment` is a JSON object of variables that `params=` names, `downstream` yes or no."""
+def run(job: Job, arguments: dict[str, str], by: int, _reading: Reading) -> RunRequested:
+    """Run a job. `environment` is a JSON object of variables that `params=` names, `downstream` yes or no."""
     environment = _environment(job, arguments.get("environment", "{}"))
     return RunRequested(job.id, by, environment, downstream=arguments.get("downstream") == "yes")
 
@@ -40,7 +43,7 @@ def _run(job: Job, arguments: dict[str, str], by: int, _reading: Reading) -> Run
 def _environment(job: Job, text: str) -> Pairs:
     try:
         given = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
         raise Refusal("bad_request", "environment must be a JSON object of texts")
@@ -49,8 +52,8 @@ def _environment(job: Job, text: str) -> Pairs:
             allowed = ", ".join(job.entry.policy.params)
             hint = f"its params= names {allowed}" if allowed else "it has no params="
             raise Refusal("bad_request", f"{job.id} cannot be given {name}: {hint}")
-        if len(value) > _LONGEST_VALUE or "\0" in value:
-            raise Refusal("bad_request", f"the value of {name} is too long, or has a NUL in it")
+        if len(value) > _LONGEST_VALUE or "\0" in value or not is_text(value):
+            raise Refusal("bad_request", f"the value of {name} is too long, or no text without a NUL")
     return tuple(given.items())
 
 
@@ -59,23 +62,22 @@ def stop(run: Run, by: int) -> StopRequested:
     return StopRequested(run.id, by)
 
 
-def _pause(job: Job, arguments: dict[str, str], by: int, reading: Reading) -> Event:
-    """`seconds` is for how long (without it: until resumed), `note` says why."""
+def pause(job: Job, arguments: dict[str, str], by: int, reading: Reading) -> PauseRequested:
+    """Pause a job. `seconds` is for how long (without it: until resumed), `note` says why."""
     seconds = arguments.get("seconds")
-    if seconds is not None and not (
-        seconds.isascii() and seconds.isdigit() and 0 < int(seconds[:12]) < 10**10
-    ):
-        raise Refusal("bad_request", f"seconds must be a whole number, not {seconds!r}")
+    if seconds is not None and not _SECONDS.fullmatch(seconds):
+        raise Refusal("bad_request", f"seconds must be a whole number, not {seconds!r:.60}")
     until = None if seconds is None else reading.wall + int(seconds)
     return PauseRequested(job.id, by, until, arguments.get("note", "")[:_NOTE])
 
 
-def _resume(job: Job, _arguments: dict[str, str], by: int, _reading: Reading) -> Event:
+def resume(job: Job, _arguments: dict[str, str], by: int, _reading: Reading) -> ResumeRequested:
+    """Let a job be due again."""
     return ResumeRequested(job.id, by)
 
 
-def _backfill(job: Job, arguments: dict[str, str], by: int, reading: Reading) -> Event:
-    """`instant` is the moment to run for, in epoch seconds."""
+def backfill(job: Job, arguments: dict[str, str], by: int, reading: Reading) -> BackfillRequested:
+    """Run a job for a time that was. `instant` is the moment to run for, in epoch seconds."""
     instant = moment(arguments, "instant")
     if instant is None or instant > reading.wall:
         raise Refusal("bad_request", "backfill needs an instant that has passed")
@@ -103,21 +105,37 @@ def moment(arguments: dict[str, str], name: str) -> float | None:
     text = arguments.get(name)
     if text is None:
         return None
+    if not _MOMENT.fullmatch(text):
+        raise Refusal("bad_request", f"{name} must be epoch seconds, not {text!r:.60}")
+    return float(text)
+
+
+def from_moment(preview: Preview, arguments: dict[str, str]) -> Preview:
+    """Return the look ahead from the moment `after`, whole epoch seconds, where that is asked for. Raises
+    Refusal.
+    """
+    text = arguments.get("after")
+    if text is None:
+        return preview
+    if not _WHOLE.fullmatch(text):
+        raise Refusal("bad_request", f"after must be epoch seconds, not {text!r:.60}")
+    return preview.looking_from(float(text))
+
+
+def count(arguments: dict[str, str]) -> int:
+    """Return how many are wanted. Raises Refusal."""
+    text = arguments.get("count", "20")
+    if not _WHOLE.fullmatch(text):
+        raise Refusal("bad_request", f"count must be a number, not {text!r:.60}")
+    if int(text) > _MOST_TOLD:
+        raise Refusal("bad_request", f"at most {_MOST_TOLD} are told at once, not {text}")
+    return int(text)
+
+
+def is_text(value: str) -> bool:
+    """False for what no file, terminal or environment can hold: half of a character of UTF-16."""
     try:
-        found = float(text)
-    except ValueError:
-        found = float("nan")
-    if not 0 <= found < 1e11:
-        raise Refusal("bad_request", f"{name} must be epoch seconds, not {text!r}")
-    return found
-
-
-OF_JOBS: dict[str, Callable[[Job, dict[str, str], int, Reading], Event]] = {
-    "pause": _pause,
-    "resume": _resume,
-}
-#: Those that make runs; clients may wait for the end of these.
-TO_START: dict[str, Callable[[Job, dict[str, str], int, Reading], Event]] = {
-    "run": _run,
-    "backfill": _backfill,
-}
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from crond.core.requests import MOST_ASKED
+from crond.core.runs import AGENDA_BATCH
 from crond.model.crontab import parse_crontab
 from crond.model.events import (
     BackfillRequested,
@@ -93,6 +95,102 @@ def test_times_that_were() -> None:
         (NOON - HOUR, 0, Trigger.BACKFILL, Outcome.SUCCESS),
         (NOON - HOUR, 1, Trigger.BACKFILL, Outcome.SUCCESS),
     ]
+
+
+# --- many wishes ----------------------------------------------------------------------------------
+
+#: A chain of 20, and 20 that wait for themselves, after its first.
+MANY = "#: name=r0\n0 * * * * r\n" + "".join(
+    f"#: name=r{n} depends_on=r{n - 1}\n0 * * * * r\n"
+    f"#: name=q{n} depends_on=r0 concurrency=queue\n0 * * * * q\n"
+    for n in range(1, 21)
+)
+
+
+def two_owners(text: str) -> Driver:
+    """`me` has `text`, `other` a job each second, and one that is never due."""
+    driver = driver_of(text)
+    table = parse_crontab("#: name=often\n@every 1s o\n#: name=never\n0 0 31 2 * n\n", extensions=True)
+    driver.step(TableParsed(99, "theirs", "other", 8, table))
+    return driver
+
+
+def test_who_asks_without_pause_makes_only_himself_late() -> None:
+    """A colleague asked for his pipeline again and again, and what others had due or asked for came seconds
+    later: all of it stood behind hundreds of his runs.
+    """
+    driver = two_owners(MANY)
+    for _ in range(20):
+        driver.step(RunRequested("me/r0", 7, downstream=True))
+    driver.step(RunRequested("other/never", 8))
+    begun = driver.starts()
+    assert 0 < len(begun) <= AGENDA_BATCH, "not all at once"
+    driver.pass_by(1)
+    driver.wake()
+    later = driver.starts()
+    assert {"often", "never"} <= {start.job for start in later[:4]}
+    for start in (*begun, *later):
+        driver.end(start)
+    driver.play(60)
+    assert {run.outcome for run in driver.engine.memory.runs.values()} == {Outcome.SUCCESS}
+
+
+def test_wishes_that_wait_for_their_turn_outlive_a_restart() -> None:
+    """They were answered: none may be lost with the scheduler, nor with the daemon."""
+    driver = driver_of("#: name=a\n0 * * * * a\n")
+    for _ in range(3 * AGENDA_BATCH):
+        driver.step(RunRequested("me/a", 7))
+    assert {run.state for run in driver.runs("a")} == {State.STARTING, State.DUE}
+    driver.starts()
+    driver.restart()
+    assert driver.play(10).count("a") == 3 * AGENDA_BATCH
+    for _ in range(3 * AGENDA_BATCH):
+        driver.step(RunRequested("me/a", 7))
+    due = sum(run.state is State.DUE for run in driver.runs("a"))
+    driver.starts()
+    driver.restart(life="another")
+    assert driver.play(10).count("a") == due > 0
+
+
+def test_how_many_may_be_asked_for() -> None:
+    """So many of an owner's, whoever asks; others may ask, and there is room again as they end."""
+    driver = two_owners(MANY)
+    wish = RunRequested("me/r0", 7, downstream=True)
+    asked = 0
+    while not driver.engine.crowd_of(wish):
+        driver.step(wish)
+        asked += 41
+    assert MOST_ASKED - 41 < asked <= MOST_ASKED
+    told = driver.engine.crowd_of(wish)
+    assert told.startswith(f"me may have {MOST_ASKED} unfinished runs that were asked for, has {asked}")
+    assert "asks for 41 more" in told
+    for _ in range(MOST_ASKED - asked):
+        driver.step(BackfillRequested("me/r1", 0, NOON - HOUR))
+    for another in (RunRequested("me/r2", 0), BackfillRequested("me/r1", 7, NOON - HOUR)):
+        assert driver.engine.crowd_of(another)
+    assert not driver.engine.crowd_of(RunRequested("other/often", 8))
+    driver.play(60)
+    assert not driver.engine.crowd_of(wish)
+
+
+def test_running_again_counts_as_well() -> None:
+    """Each of the runs that a rerun brings back is one more."""
+    driver = driver_of(DIAMOND)
+    driver.play(HOUR)
+    again = RerunRequested(driver.last("a").id, 7, downstream=True)
+    for _ in range(MOST_ASKED - 3):
+        driver.step(BackfillRequested("me/a", 7, NOON - HOUR))
+    assert "asks for 4 more" in driver.engine.crowd_of(again)
+    assert not driver.engine.crowd_of(RerunRequested(again.run, 7))
+
+
+def test_asking_for_the_same_time_does_not_search_all_that_were_asked_for() -> None:
+    """Every further wish for one instant walked past all before it, to find a number for itself."""
+    driver = driver_of("#: name=a\n0 * * * * a\n")
+    for count in range(200):
+        driver.step(BackfillRequested("me/a", 7, NOON - HOUR))
+        assert driver.engine._ledger.siblings.asked_for("me/a", NOON - HOUR, Trigger.BACKFILL) == count + 1
+    assert [run.ordinal for run in driver.runs("a")] == list(range(200))
 
 
 # --- again ----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from crond.core.runs import AGENDA_BATCH
 from crond.model.messages import NotStarted, Survived, TablesComplete, Vanished
 from crond.model.run import Outcome, Run, State
 from tests.core.driving import Driver
@@ -172,3 +173,28 @@ def test_a_parent_that_is_deleted_while_its_child_waits() -> None:
     assert [(run.job, run.reason) for run in ended(driver)] == [("me/b", "held: there is no job 'a'")]
     driver.exited(key)
     assert len(ended(driver)) == 2
+
+
+def test_many_facts_at_once() -> None:
+    """Hundreds of jobs ended in one turn, and what waited for them was looked at in that turn, all of it: it
+    took more than a second, in which nobody's jobs were started.
+    """
+    lines = (f"#: name=p{n}\n1 12 * * * p\n#: name=c{n} depends_on=p{n}\n1 12 * * * c\n" for n in range(300))
+    driver = driver_of("".join(lines))
+    driver.go(70)
+    keys = [driver.started(start) for start in driver.starts()]
+    assert len(keys) == 300
+    driver.wake()
+    for key in keys:
+        driver.exited(key)
+    at_once = driver.starts()
+    assert 0 < len(at_once) <= AGENDA_BATCH
+    assert driver.engine.deadline(driver.now) == 0.0, (
+        "the rest is looked at at once, after what is due by then"
+    )
+    driver.wake()
+    assert 0 < len(driver.starts()) <= AGENDA_BATCH
+    driver.go(0.0)
+    assert {run.state for run in driver.engine.memory.runs.values() if run.job.startswith("me/c")} == {
+        State.STARTING
+    }

@@ -30,6 +30,10 @@ wire, listening = (fcntl.fcntl(int(fd), fcntl.F_DUPFD, 10) for fd in sys.argv[1:
 os.dup2(wire, 3), os.dup2(listening, 4)
 os.close(wire), os.close(listening)
 sys.path.insert(0, sys.argv[3])
+if sys.argv[5]:
+    import pkgutil
+    owner, _, name = sys.argv[5].rpartition(".")
+    setattr(pkgutil.resolve_name(owner), name, lambda *_: 1 // 0)
 from crond.scheduler.main import main
 sys.exit(main(sys.argv[4]))
 """
@@ -56,11 +60,11 @@ class Scheduler:
         self.began = time.time()
         self.start()
 
-    def start(self) -> None:
-        """Another life."""
+    def start(self, *, broken: str = "") -> None:
+        """Another life; what is `broken` (module:Class.method) divides by zero."""
         ours, theirs = socket.socketpair()
         fds = (theirs.fileno(), self._listening.fileno())
-        command = [sys.executable, "-c", _PROGRAM, *map(str, fds), PACKAGE, self._config]
+        command = [sys.executable, "-c", _PROGRAM, *map(str, fds), PACKAGE, self._config, broken]
         self.process = subprocess.Popen(command, pass_fds=fds, stderr=subprocess.PIPE)
         theirs.close()
         self.wire = ours

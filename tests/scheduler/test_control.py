@@ -481,7 +481,7 @@ def test_a_client_that_never_reads_holds_nobody_up(served: Scheduler) -> None:
     """Its answer waits in memory, the loop does not."""
     with served.connect() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        client.sendall(frame(encode(Ask("next", (("count", "20000"),)))))
+        client.sendall(frame(encode(Ask("next", (("count", "10000"),)))))
         assert still_serves(served)
         assert served.ask("run", job="books")["run"]["state"] == "starting"
         assert served.next_start().job == "books"

@@ -16,6 +16,7 @@ from itertools import count
 from typing import Any
 
 from crond.core import admission, memory, planner
+from crond.core.siblings import Siblings
 from tests.simulation.launcher import Broken
 from tests.simulation.world import ANNOTATED, DENSE, seeded
 
@@ -82,7 +83,7 @@ def _no_retry(_held: Callable[..., Any]) -> Callable[..., Any]:
 
 def _alone(held: Callable[..., Any]) -> Callable[..., Any]:
     """Each run believes that its job has no other."""
-    return lambda run, job, _others: held(run, job, ())
+    return lambda run, job, _siblings: held(run, job, Siblings({}))
 
 
 def _parents_ignored(held: Callable[..., Any]) -> Callable[..., Any]:
