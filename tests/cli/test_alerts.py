@@ -49,7 +49,7 @@ def test_alerts(ask: Client, daemon: FakeDaemon) -> None:
     result = ask("alerts")
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines[0] == ["ID", "WHEN", "(KST)", "WHAT", "JOB", "TO", "STATE", "MORE"]
-    assert lines[1] == "7 2026-11-21 12:00:00 failure root/backup slack://... delivered after 4.0 s".split()
+    assert " ".join(lines[1]) == "7 2026-11-21 12:00:00 failure root/backup slack://... delivered after 4.0 s"
     assert lines[2][-4:] == ["550", "no", "such", "user"]
     assert " ".join(lines[3][3:9]) == "on time again and 2 more"
     assert result.stdout.splitlines()[4].endswith("waits      try 3 now, 503 down^[[31m")

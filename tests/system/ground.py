@@ -20,10 +20,11 @@ from pathlib import Path
 
 from crond.cli.host import first_blocked
 
-#: What the client, the rules of days and the recorder import. A name that is not there is not needed.
+#: What the client, the rules of days, recorder and notifier import. A name that is not there is not needed.
 _IMPORTED = (
     "crond", "click", "croniter", "dateparser", "regex", "tzlocal", "dateutil", "six", "pytz",
-    "typing_extensions", "sqlalchemy", "alembic", "mako", "markupsafe", "greenlet",
+    "typing_extensions", "sqlalchemy", "alembic", "mako", "markupsafe", "greenlet", "apprise", "requests",
+    "urllib3", "certifi", "idna", "charset_normalizer", "yaml", "markdown", "requests_oauthlib", "oauthlib",
 )  # fmt: skip
 _NOBODY = 65534
 
