@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from crond.alerts.message import Tone
@@ -21,6 +21,7 @@ from crond.notifier import forms, wire
 from crond.notifier.limit import Limit
 from crond.notifier.masking import masked
 from crond.notifier.outcome import (
+    AGAIN,
     ELSEWHERE,
     NEVER,
     SENT,
@@ -82,26 +83,42 @@ class Targets:
         return self._send(server, [url], digest, text, limit, limit.left())
 
     def send_to_tag(self, tag: str, text: Text, limit: Limit, done: Iterable[str]) -> Outcome:
-        """Send to all that `tag` stands for but those with digests in `done`; each has its share of time."""
+        """Send to all that `tag` stands for but those with digests in `done`; each has its share of time.
+
+        As with Apprise those with a larger priority (`2:tag`) are asked only if one before them failed.
+        """
         with limit.part(limit.left()):
             # A configuration may include others, from the network.
             servers, why = self._servers()
-        if not any(tag in map(str, server.tags) for server in servers.values()):
-            where = NEVER if self._system is not None else ELSEWHERE
-            whose = "the host's" if self._system is not None else "the user's"
-            return Outcome(where, f"{whose} configuration of Apprise has no tag {tag}{why}")
-        named = {
-            digest: server
-            for digest, server in servers.items()
-            if {tag, "always"} & set(map(str, server.tags))
-        }
-        held = tuple(done)
-        outcomes = [Outcome(SENT, "", (digest,)) for digest in named if digest in held]
-        waiting = {digest: server for digest, server in named.items() if digest not in held}
-        for number, (digest, server) in enumerate(waiting.items()):
-            share = limit.left() / (len(waiting) - number)
-            outcomes.append(self._send(server, [server.url()], digest, text, limit, share))
+        ranks: dict[int, list[str]] = {}
+        for digest, server in servers.items():
+            found = [one.priority for one in server.tags if one in {tag.lower(), "always"}]
+            if found:
+                ranks.setdefault(min(found), []).append(digest)
+        if not any(tag.lower() in server.tags for server in servers.values()):
+            return self._without(tag, servers, why)
+        held, waiting = set(done), {digest for digests in ranks.values() for digest in digests} - set(done)
+        outcomes: list[Outcome] = []
+        for _, digests in sorted(ranks.items()):
+            asked = [Outcome(SENT, "", (digest,)) for digest in digests if digest in held]
+            for digest in filter(waiting.__contains__, digests):
+                share = limit.left() / len(waiting)
+                server = servers[digest]
+                asked.append(self._send(server, [server.url()], digest, text, limit, share))
+                waiting = waiting - {digest}
+            outcomes += asked
+            if together(asked).result == SENT:
+                return Outcome(SENT, asked[-1].detail, together(outcomes).done)
         return together(outcomes)
+
+    def _without(self, tag: str, servers: Mapping[str, Any], why: str) -> Outcome:
+        """Return what becomes of a message to a `tag` that is not in the configuration."""
+        if self._system is None:
+            return Outcome(ELSEWHERE, f"the user's configuration of Apprise has no tag {tag}{why}")
+        if self._system.strip() and not servers:
+            # Somebody is at it, or made a mistake that will be noticed.
+            return Outcome(AGAIN, "Apprise finds no target in the host's configuration")
+        return Outcome(NEVER, f"the host's configuration of Apprise has no tag {tag}")
 
     def _send(
         self, server: Any, urls: list[str], digest: str, text: Text, limit: Limit, seconds: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -142,6 +143,25 @@ def test_secrets_are_told_to_nobody(notifier: Begin, web: HttpReceiver, post: Sm
     assert {found[name]["result"] for name in ("2", "6")} == {AGAIN}
     assert web.requests[0].headers["authorization"].startswith("Basic ")
     assert web.requests[-1].headers["authorization"].startswith("Basic ")
+
+
+def odd_header(handler: Any) -> None:
+    """Answer with what urllib3 warns of, and quotes the URL."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno colon\r\n\r\nok")
+
+
+def test_libraries_are_silent(notifier: Begin, web: HttpReceiver, certificate: tuple[str, str]) -> None:
+    """What they log and warn of names hosts and paths: none of it gets to stderr, which goes into the log."""
+    web.then(odd_header)
+    with HttpReceiver(tls=certificate) as tls:
+        running = notifier(
+            item("1", f"json://{web.address}/s3crettoken"),
+            item("2", f"jsons://{tls.address}/s3crettoken?verify=no"),
+            item("3", "json://s3cret user@:x/"),
+        )
+        found = running.results()
+    assert [found[name]["result"] for name in "123"] == [SENT, SENT, NEVER]
+    assert running.stderr == ""
 
 
 def test_what_a_ping_asks_for(notifier: Begin, web: HttpReceiver) -> None:

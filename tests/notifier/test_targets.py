@@ -124,6 +124,23 @@ def test_each_of_a_tag_has_its_share_of_time(notifier: Begin, web: HttpReceiver,
     assert len(found["done"]) == len(web.requests) == 1
 
 
+def test_a_tag_with_priorities(notifier: Begin, web: HttpReceiver, tmp_path: Path) -> None:
+    """As with Apprise: who is behind is told only if somebody before was not reached. Tags have no case."""
+    configure(tmp_path, f"2:ops=json://{web.address}/pager\nOps=json://{web.address}/chat\n", ".apprise")
+    web.then(answer(), answer(503), answer())
+    found = notifier(item("1", "OPS", "tag"), item("2", "ops", "tag"), home=tmp_path).results()
+    assert [found[name]["result"] for name in "12"] == [SENT, SENT]
+    assert [request.path for request in web.requests] == ["/chat", "/chat", "/pager"]
+    assert len(found["2"]["done"]) == 1
+    assert not set(found["1"]["done"]) & set(found["2"]["done"])
+
+
+def test_a_configuration_that_is_being_mended(notifier: Begin) -> None:
+    """A mistake in the host's file must not cost all users their alerts: they are tried again."""
+    found = notifier(item("1", "ops", "tag"), system="urls: [json://x\n  tag: {").results()["1"]
+    assert found["result"] == AGAIN
+
+
 def test_a_tag_that_the_user_does_not_have(notifier: Begin, web: HttpReceiver, tmp_path: Path) -> None:
     """The host's configuration is to be asked; a file that others may write to is none of the user's."""
     configure(tmp_path, f"ops=json://{web.address}\n", ".apprise", mode=0o602)
