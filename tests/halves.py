@@ -17,6 +17,7 @@ from typing import NoReturn
 
 #: The slower one first.
 HALVES = {"system": ["tests/system"], "rest": ["tests", "--ignore=tests/system"]}
+_SUMMARY = " short test summary info "
 _TOLD_AGAIN = ("FAILED ", "ERROR ")
 
 
@@ -37,14 +38,15 @@ class Half:
                 # One write for a line, else the other's comes in between.
                 print(f"{self.name:6} | {line}", end="", flush=True)
                 self.last = line.strip("= \n") or self.last
-                if line.startswith(_TOLD_AGAIN):
+                if _SUMMARY in line:
+                    self.failures.clear()  # what tests have printed may begin like this, too
+                elif line.startswith(_TOLD_AGAIN):
                     self.failures.append(line.rstrip())
 
     def end(self) -> None:
-        """Let it take away what its tests made, if it runs."""
+        """Let it take away what its tests made, and end, if it runs."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait()
 
 
 def run(halves: Mapping[str, Sequence[str]]) -> int:
@@ -73,10 +75,12 @@ def run(halves: Mapping[str, Sequence[str]]) -> int:
 
 
 def _pytest(arguments: Sequence[str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "pytest", *arguments]
+    # In a group of its own a ^C reaches it once, from us: a second one would keep it from taking things away.
     return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [sys.executable, "-m", "pytest", *arguments],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, errors="backslashreplace", process_group=0,
+    )  # fmt: skip
 
 
 def _leave(*_: object) -> NoReturn:
