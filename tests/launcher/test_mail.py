@@ -481,3 +481,5 @@ def test_a_password_that_others_may_read_is_not_used(
     mailed(Runner(wire), wire, config.files[0])
     running.wait_for(running.errors, "must be a file that only its owner")
     assert server.logins == []
+    # The letter waits for its next turn; an end by TERM would give it five seconds more.
+    running.end(signal.SIGKILL)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,9 @@ class Years:
             self._process.communicate()
 
 
+_YEARS = pytest.StashKey[Years]()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Look at the years last of all."""
     items.sort(key=_looks_at_years)
@@ -47,17 +50,21 @@ def _looks_at_years(item: pytest.Item) -> bool:
     return "years" in getattr(item, "fixturenames", ())
 
 
-@pytest.fixture(scope="session", autouse=True)
-def years_begun(request: pytest.FixtureRequest) -> Iterator[Years | None]:
-    """Begun with the first test of this folder, if anybody will look at them."""
-    years = Years() if any(map(_looks_at_years, request.session.items)) else None
-    yield years
-    if years is not None:
-        years.end()
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the years begin before the first test of all, if anybody will look at them."""
+    if any(map(_looks_at_years, session.items)) and not session.config.option.collectonly:
+        session.stash[_YEARS] = Years()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave none that nobody has waited for."""
+    if _YEARS in session.stash:
+        session.stash[_YEARS].end()
 
 
 @pytest.fixture
-def years(years_begun: Years | None) -> Years:
+def years(request: pytest.FixtureRequest) -> Years:
     """The years that pass, or have passed."""
-    assert years_begun is not None
-    return years_begun
+    # Where there are few other tests a minute of waiting is by design, and nothing hangs.
+    faulthandler.cancel_dump_traceback_later()
+    return request.session.stash[_YEARS]

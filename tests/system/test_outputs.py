@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+
+import pytest
 
 from tests.system.conftest import StartFiles, StartHost
 from tests.system.daemon import Crond, install, wait_for
@@ -28,6 +32,30 @@ def file_of(crond: Crond, attempt: str, uid: int) -> Path:
 
 def on_disk(path: Path) -> int:
     return path.stat().st_blocks * 512
+
+
+@pytest.fixture(scope="module", autouse=True)
+def second_life(ground: Ground) -> Iterator[tuple[Crond, Path]]:
+    """A daemon with a max_size, and an output of its first life, without one.
+
+    Its first sweep comes ten seconds after its start: they pass beside the tests above the one that looks.
+    """
+    folder = ground.new_folder("later")
+    (folder / "settings.toml").write_text("[outputs]\nmax_size = 0\n")
+    (folder / "jobs").write_text(f"#: name=big\n{NEVER} head -c 3000000 /dev/zero\n")
+    state = folder / "state"
+    arguments = [str(folder / "jobs"), "--settings", str(folder / "settings.toml"), "--state", str(state)]
+    with ExitStack() as ends:
+        first = Crond(ground, arguments, state=state)
+        ends.callback(first.close)
+        first.up()
+        path = file_of(first, first.run_now("big")["attempt"], os.geteuid())
+        assert on_disk(path) >= 2_900_000
+        assert first.end() == 0
+        (folder / "settings.toml").write_text(SMALL)
+        second = Crond(ground, arguments, state=state)
+        ends.callback(second.close)
+        yield second.up(), path
 
 
 def test_five_gigabytes_of_one_job(ground: Ground, start_files: StartFiles) -> None:
@@ -123,23 +151,6 @@ def test_users_prune_their_own(start_host: StartHost, people: People) -> None:
     crond.ask("stop", target=f"{people.ann.pw_name}/long")
 
 
-def test_new_settings_hold_for_old_outputs(ground: Ground, start_files: StartFiles) -> None:
-    """A smaller max_size cuts what a life before wrote, and the log says so."""
-    folder = ground.new_folder("later")
-    (folder / "settings.toml").write_text("[outputs]\nmax_size = 0\n")
-    (folder / "jobs").write_text(f"#: name=big\n{NEVER} head -c 3000000 /dev/zero\n")
-    arguments = (str(folder / "jobs"), "--settings", str(folder / "settings.toml"))
-    crond = start_files(folder, *arguments).up()
-    path = file_of(crond, crond.run_now("big")["attempt"], os.geteuid())
-    assert on_disk(path) >= 2_900_000
-    assert crond.end() == 0
-    (folder / "settings.toml").write_text(SMALL)
-    crond = start_files(folder, *arguments).up()
-    wait_for(lambda: on_disk(path) <= 1024 * 1024 + 65536, "the sweep after the start", seconds=30)
-    assert path.stat().st_size == 3_000_000
-    crond.line("outputs: 0 removed, 1 cut to their size", errors=True)
-
-
 def test_metrics_of_the_real_daemon(start_host: StartHost, people: People) -> None:
     """Counted by the scheduler, seen by root whole and by a user as far as it is theirs."""
     crond, folder = start_host()
@@ -158,3 +169,11 @@ def test_metrics_of_the_real_daemon(start_host: StartHost, people: People) -> No
     path = folder / "crontabx.prom"
     assert crond.client("metrics", "--textfile", str(path)).returncode == 0
     assert "crontabx_loop_heartbeat_timestamp_seconds 1" in path.read_text()
+
+
+def test_new_settings_hold_for_old_outputs(second_life: tuple[Crond, Path]) -> None:
+    """A smaller max_size cuts what a life before wrote, and the log says so."""
+    crond, path = second_life
+    wait_for(lambda: on_disk(path) <= 1024 * 1024 + 65536, "the sweep after the start", seconds=30)
+    assert path.stat().st_size == 3_000_000
+    crond.line("outputs: 0 removed, 1 cut to their size", errors=True)

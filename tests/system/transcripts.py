@@ -256,11 +256,14 @@ def _typed(command: list[str], environment: dict[str, str], lines: Sequence[str 
     """Run `command` on a terminal that does not echo, so that what is typed ahead shows nowhere."""
     # The slave is opened without echo before anything is sent.
     client = pexpect.spawn(command[0], command[1:], env=environment, cwd="/", timeout=DEADLINE, echo=False)
-    client.delaybeforesend = client.delayafterclose = None
+    client.delaybeforesend = None
+    client.ptyproc.delayafterclose = 0.0
     for line in lines:
         client.sendline(line) if line is not None else client.sendeof()
     try:
         client.expect(pexpect.EOF)
+        # It has closed the terminal, and may be about to end still.
+        client.wait()
     finally:
         client.close(force=True)
     assert client.exitstatus is not None, "it was killed"
