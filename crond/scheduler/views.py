@@ -114,7 +114,7 @@ class Views:
                 raise Refusal("bad_request", f"more than {_INSTANTS} instants; take a shorter time")
             if moment < since or (found and found[-1] == iso(moment)):
                 continue
-            if self._engine.is_within(job, moment) and not self._engine.day_off(job, moment):
+            if self._engine.is_within(job, moment) and not self._engine.days.off(job, moment):
                 found.append(iso(moment))
         return {"job": job.id, "instants": found}
 
@@ -206,7 +206,7 @@ class Views:
             "enabled": policy.enabled,
             "starts_at": iso(begin) if begin > FIRST else None,
             "expires_at": iso(end) if end < LAST else None,
-            "day_off": "" if instant is None else self._engine.day_off(job, instant),
+            "day_off": "" if instant is None else self._engine.days.off(job, instant),
             "paused": self.pause_of(job),
             "after": [link.parent for link in self._engine.roster.graph.parents.get(job.id, ())],
             "jitter": self._engine.jitter_of(job),
