@@ -8,11 +8,13 @@ loop drives it in earnest, `crond.core.simulation` under a virtual clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from crond.core import memory, progress, reconcile
-from crond.core.clockwork import Passage, Reading, passage
+from crond.core.clockwork import Gap, Passage, Reading, gap, passage
+from crond.core.days import Days
+from crond.core.facts import Facts
 from crond.core.gates import Scene
 from crond.core.index import Index
 from crond.core.keeping import Keeping
@@ -21,6 +23,7 @@ from crond.core.memory import Memory
 from crond.core.planner import Due
 from crond.core.planning import Planning
 from crond.core.preview import Preview
+from crond.core.promises import Promises
 from crond.core.queue import Waiting
 from crond.core.requests import Requests
 from crond.core.roster import Roster
@@ -28,29 +31,30 @@ from crond.core.runs import Runs, due_run
 from crond.core.spread import spread
 from crond.core.starts import Starts
 from crond.core.walks import Walks
+from crond.core.watch import Watch
 from crond.core.zone import Zone, ZoneNamed
 from crond.model.actions import Action
-from crond.model.calendar import BadCalendar, DaysOff
+from crond.model.calendar import DaysOff
 from crond.model.entry import random_delay_factor
 from crond.model.events import (
     BackfillRequested,
     Event,
     MarkRequested,
+    MuteRequested,
     PauseRequested,
     RerunRequested,
     ResumeRequested,
     RunRequested,
     StopRequested,
     TableParsed,
+    UnmuteRequested,
     Woke,
 )
 from crond.model.host import read_host
 from crond.model.job import Job, digest_of
 from crond.model.messages import (
     Exited,
-    Forget,
     Hello,
-    Mail,
     NotStarted,
     Started,
     Stop,
@@ -61,9 +65,8 @@ from crond.model.messages import (
     Vanished,
     attempt_key,
 )
-from crond.model.policy import PLAIN
-from crond.model.run import Outcome, Run, State, Trigger
-from crond.model.schedule import DayRules, Reboot
+from crond.model.run import Outcome, Trigger
+from crond.model.schedule import Cron, DayRules, Reboot
 
 #: How many dues become starts in one step: the first of a thousand must not wait for the last.
 BATCH = 32
@@ -104,7 +107,7 @@ class Engine:
         self._zone = zone
         self._zone_named = zone_named
         self._rules = rules
-        self._days_off = days_off
+        self.days = Days(zone, zone_named, days_off)
         self._host = host
         self._walk = Walks(zone=zone, zone_named=zone_named, rules=rules)
         self._hello: Hello | None = None
@@ -123,7 +126,7 @@ class Engine:
             self.roster,
             self._ledger.waits,
             self._ledger.siblings,
-            self.day_off,
+            self.days.off,
             host,
             lambda: self._walk.is_making_up,
         )
@@ -132,6 +135,11 @@ class Engine:
         self._runs = Runs(self._ledger, scene, self._starts, self._keeping, self._due_after)
         self._planning = Planning(self._ledger, self.roster, zone, zone_named, self._due_after)
         self._requests = Requests(self._ledger, self._runs)
+        self._facts = Facts(self._ledger, self._runs, self.roster)
+        promises = Promises(
+            memory, self.roster, self._due_after, self._planning.window_of, self.days.off, self.days.end
+        )
+        self._watch = Watch(self._ledger, self.roster, promises)
         self._handlers: dict[type, Callable[[Reading, Any], None]] = {
             Woke: self._woke,
             Hello: self._greeted,
@@ -140,10 +148,10 @@ class Engine:
             TableRefused: self._table_refused,
             Survived: self._survived,
             TablesComplete: self._tables_complete,
-            Started: self._started,
-            NotStarted: self._not_started,
-            Exited: self._exited,
-            Vanished: self._vanished,
+            Started: self._facts.started,
+            NotStarted: self._facts.not_started,
+            Exited: self._facts.exited,
+            Vanished: self._facts.vanished,
             RunRequested: self._requests.run,
             BackfillRequested: self._requests.backfill,
             RerunRequested: self._requests.rerun,
@@ -151,6 +159,8 @@ class Engine:
             StopRequested: self._requests.stop,
             PauseRequested: self._requests.pause,
             ResumeRequested: self._requests.resume,
+            MuteRequested: self._requests.mute,
+            UnmuteRequested: self._requests.unmute,
         }
 
     @property
@@ -179,6 +189,7 @@ class Engine:
         self._handlers[type(event)](reading, event)
         if self._complete:
             self._runs.work(reading)
+        self._ledger.end()
         return actions
 
     def deadline(self, reading: Reading) -> float:
@@ -187,17 +198,22 @@ class Engine:
             return 60.0
         if self.memory.queue or self._runs.busy:
             return 0.0
-        moments = (self._ledger.waits.next_moment(), self._requests.next_expiry())
-        waits = [max(0.0, moment - reading.wall) for moment in moments if moment is not None]
-        return min(self._walk.deadline(reading), *waits) if waits else self._walk.deadline(reading)
+        return min(self._walk.deadline(reading), max(0.0, self._next_moment() - reading.wall))
 
     def idle_until(self, reading: Reading, upto: float) -> float:
         """As `Walks.idle_until`; never while anything is to be done, nor beyond the end of a wait."""
         if self.memory.queue or self._runs.busy:
             return reading.wall
-        moments = (self._ledger.waits.next_moment(), self._requests.next_expiry())
-        upto = min([upto, *(moment for moment in moments if moment is not None)])
-        return self._walk.idle_until(reading.wall, upto)
+        return self._walk.idle_until(reading.wall, min(upto, self._next_moment()))
+
+    def _next_moment(self) -> float:
+        """Return when something is over next, but for minutes; infinite if nothing is."""
+        moments = (
+            self._ledger.waits.next_moment(),
+            self._requests.next_expiry(),
+            self._watch.next_moment(),
+        )
+        return min((moment for moment in moments if moment is not None), default=float("inf"))
 
     def crowd_of(self, event: RunRequested | BackfillRequested | RerunRequested) -> str:
         """Return why `event` asks for more runs than an owner may have, "" where it does not."""
@@ -235,58 +251,50 @@ class Engine:
             self._looking = self.preview(wall)
         return self._looking.looking_from(wall).due_times(leader)
 
-    def day_off(self, job: Job, instant: float) -> str:
-        """Return why `job` is left out on the day of `instant`, "" if it is not."""
-        name = job.entry.policy.timezone or job.entry.timezone
-        zone = self._zone if name is None else self._zone_named(name)
-        day = (datetime.fromtimestamp(instant, UTC) + timedelta(seconds=zone.offset_at(instant))).date()
-        for source in job.entry.policy.skip_on if self._days_off is not None else ():
-            try:
-                found = self._days_off(source, day) if self._days_off is not None else None
-            except BadCalendar as error:
-                return f"held: {error}"
-            if found is not None:
-                return f"{day} is a day off ({source}{f': {found}' if found else ''})"
-        return ""
-
     # --- time ------------------------------------------------------------------------------------------
 
     def _woke(self, reading: Reading, _event: Woke) -> None:
         if not self._complete:
             return
         looked = None if self._last is None else self._last.wall
-        self._watch_clock(reading)
-        self._requests.expire_pauses(reading)
+        passed = self._watch_clock(reading)
+        self._requests.expire(reading)
         for run in self._ledger.waits.over(reading.wall):
             self._runs.look_again(run)
         before = self._walk.position
         dues = self._walk.advance(reading)
         moved = self._walk.position != before
         if moved:
-            self._miss(before.served, looked, reading.wall)
+            self._miss(before.served, looked, reading.wall, passed)
             # Before what is due: a write that was cut off may lose a minute, and must not serve it twice.
             self._ledger.remember(memory.planned(self._walk.position))
         if dues:
             self._planning.plan(dues, Trigger.SCHEDULE, made_up_to=self._made_up_to)
         if moved and self._walk.position.woken % 60 == 0:
             self._keeping.tidy(reading.wall)
+        self._watch.look(reading.wall)
         self._admit(reading, FIRST_BATCH if dues else BATCH)
 
-    def _miss(self, served: float, looked: float | None, wall: float) -> None:
+    def _miss(self, served: float, looked: float | None, wall: float, passed: Passage) -> None:
         """See to what was missed up to `wall`, if anything was. All up to `served` had been walked, and at
-        `looked` the clock was looked at last.
+        `looked` the clock was looked at last; `passed` is what it did since.
         """
         # In an hour that comes twice the walk stands still, and yet misses nothing.
-        gap = wall - (served if looked is None else max(served, looked))
-        if gap > _MISSED:
+        lost = wall - (served if looked is None else max(served, looked))
+        if lost > _MISSED:
             # Before what is due now: instants of one job rise. And before the position: what is made up would
             # be lost if the write was cut off between them, and is never planned twice.
             self._made_up_to = wall - _ON_TIME
-            self._make_up(served, self._made_up_to)
-        if gap > _NOT_ALL_MADE_UP:
+            made_up = self._make_up(served, self._made_up_to)
+            if passed is not Passage.STEPPED:  # where the clock was set, no time went by
+                kind = gap(int(wall // 60) - int(served // 60))
+                left_out = partial(self._is_left_out, made_up, kind)
+                self._watch.miss(served, self._made_up_to, left_out, wall)
+        if lost > _NOT_ALL_MADE_UP:
             self._ledger.remember(["outage", served, wall, _STALLED])
 
-    def _watch_clock(self, reading: Reading) -> None:
+    def _watch_clock(self, reading: Reading) -> Passage:
+        kind = Passage.STEADY
         if self._last is not None:
             kind, seconds = passage(self._last, reading)
             if kind is not Passage.STEADY:
@@ -296,12 +304,28 @@ class Engine:
                     self._ledger.remember(["interval", "suspend", self._last.wall, reading.wall, text])
                 if kind is not Passage.LATE:
                     self._runs.shift(seconds, asleep=kind is Passage.SUSPENDED)
+                    self._watch.shift(seconds)
         self._last = reading
+        return kind
 
-    def _make_up(self, since: float, wall: float) -> None:
+    def _make_up(self, since: float, wall: float) -> set[str]:
         jobs = self._planning.make_up(since, wall)
         # All at once would be a burst at the very moment at which the host has most to do.
-        self._runs.spread_over = 0 if jobs < 2 else min(_SPREAD, 2 * jobs)
+        self._runs.spread_over = 0 if len(jobs) < 2 else min(_SPREAD, 2 * len(jobs))
+        return jobs
+
+    def _is_left_out(self, made_up: set[str], kind: Gap, job: Job) -> bool:
+        """True if the instants of `job` in a gap of this `kind` get no runs: neither by its `catchup`, nor by
+        cron's walk.
+        """
+        led_by = self.roster.graph.led_by(job.id)
+        if not made_up.isdisjoint(led_by):
+            return False
+        leader = self.jobs.get(led_by[-1], job)
+        if kind is Gap.LARGE or leader.entry.policy.catchup != "none":
+            return True
+        schedule = leader.entry.schedule
+        return kind is Gap.MEDIUM and isinstance(schedule, Cron) and schedule.wild
 
     def _admit(self, reading: Reading, most: int = BATCH) -> None:
         for _ in range(min(most, len(self.memory.queue))):
@@ -318,6 +342,7 @@ class Engine:
         self.roster.begin(read_host((), hello.pools).pools)
         self.began = hello.began
         self._delay_factor = random_delay_factor(hello.seed)
+        self._watch.begin(hello)
         position = self.memory.position
         self._new_life = hello.life != self.memory.life or position is None
         if not self._new_life and position is not None:
@@ -330,7 +355,7 @@ class Engine:
 
     def _tables_complete(self, reading: Reading, _event: TablesComplete) -> None:
         self._complete = True
-        self._requests.expire_pauses(reading)
+        self._requests.expire(reading)
         position = self.memory.position
         if self._new_life and position is not None and self.began is not None:
             self._ledger.remember(["interval", "outage", position.served, self.began, _DOWN])
@@ -339,9 +364,11 @@ class Engine:
         self._settle(reading.wall, starting=True)
         if self._new_life:
             self._lose(reading)
-            self._leave_out_what_waited(reading)
+            left = self._leave_out_what_waited(reading)
             if position is not None:
-                self._make_up(position.served, reading.wall)
+                made_up = self._make_up(position.served, reading.wall)
+                left_out = partial(self._is_left_out, made_up, Gap.LARGE)
+                self._watch.miss(position.served, self._walk.position.served, left_out, reading.wall, left)
             self._begin_life()
         self._plan_reboot()
         for run in reconcile.unanswered(self.memory.runs.values(), wall=reading.wall):
@@ -352,6 +379,7 @@ class Engine:
             self._ledger.send(Stop(attempt_key(run.id, run.attempt.number)))
         self._runs.resume()
         self._keeping.prune_all()
+        self._watch.look(reading.wall)
         self._admit(reading)
 
     def _begin_life(self) -> None:
@@ -372,12 +400,17 @@ class Engine:
             elif run.attempt.started_at is None:
                 self._runs.started(progress.found(run, self._survivors[key], reading.wall))
 
-    def _leave_out_what_waited(self, reading: Reading) -> None:
-        """Answer the dues that the life before planned and did not start; what catches up keeps its own."""
+    def _leave_out_what_waited(self, reading: Reading) -> dict[str, list[float]]:
+        """Answer the dues that the life before planned and did not start, and return them; what catches up
+        keeps its own.
+        """
+        left: dict[str, list[float]] = {}
         for due in list(self.memory.queue):
             job = self.jobs.get(due.job)
             if job is None or job.entry.policy.catchup == "none":
                 self._runs.finish(due_run(due), Outcome.SKIPPED, _DOWN, reading.wall)
+                left.setdefault(due.job, []).append(due.instant)
+        return left
 
     def _plan_reboot(self) -> None:
         hello = self._hello
@@ -411,6 +444,7 @@ class Engine:
             return  # at start, once for all tables
         self.roster.settle()
         self._planning.note_new(wall)
+        self._watch.settle(wall)
         index = Index(self.jobs.values(), delay_factor=self._delay_factor)
         passed = self._walk.use(index, wall, last_served=self._last_served if starting else _never_served)
         for due in passed:
@@ -436,51 +470,6 @@ class Engine:
         """The instant that `job` last answered in this life of the launcher, if any."""
         held = self.memory.answered.get(job.id)
         return None if held is None or self.began is None or held.instant < self.began else held.instant
-
-    # --- attempts ----------------------------------------------------------------------------------------
-
-    def _started(self, _reading: Reading, event: Started) -> None:
-        run = self._run_of(event.attempt)
-        if run is not None and run.attempt.started_at is None:
-            self._runs.started(progress.started(run, event))
-
-    def _not_started(self, reading: Reading, event: NotStarted) -> None:
-        run = self._run_of(event.attempt)
-        if run is None or event.reason == "duplicate" or run.attempt.ended_at is not None:
-            return  # a duplicate was started before: its own facts say what became of it
-        if event.reason == "stale" and run.state in (State.STARTING, State.WAITING):
-            self._runs.start_again(run, reading.wall)
-        else:
-            self._runs.ended(run, progress.not_started(run, event), reading, progress.refusal(run, event))
-
-    def _exited(self, reading: Reading, event: Exited) -> None:
-        run = self._run_of(event.attempt)
-        if run is None:
-            # Nobody remembers it: without this the launcher would keep it for ever.
-            if event.output_size and int(event.attempt.rpartition(".")[2]) > 0:
-                self._ledger.send(Mail(event.attempt))
-            self._ledger.send(Forget(event.attempt))
-        elif run.attempt.ended_at is None:
-            job = self.jobs.get(run.job)
-            policy = PLAIN if job is None else job.entry.policy
-            self._runs.ended(run, progress.exited(run, event, policy), reading)
-        elif run.state is State.FINISHED:
-            self._runs.mail(run)  # the fact comes again, and no crash shall lose the letter
-
-    def _vanished(self, reading: Reading, event: Vanished) -> None:
-        run = self._run_of(event.attempt)
-        if run is None:
-            self._ledger.send(Forget(event.attempt))
-        elif run.attempt.ended_at is None:
-            self._runs.ended(run, progress.vanished(run, event.at), reading, "the daemon ended first")
-
-    def _run_of(self, attempt: str) -> Run | None:
-        """Return the run whose latest attempt is `attempt`; an earlier one has nothing more to tell."""
-        run, _, number = attempt.rpartition(".")
-        held = self.memory.runs.get(run)
-        if held is None or not held.attempts or str(held.attempt.number) != number:
-            return None
-        return held
 
 
 def _never_served(_job: Job) -> float | None:

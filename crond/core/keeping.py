@@ -98,6 +98,8 @@ def abandoned_jobs(memory: Memory, jobs: Container[str], wall: float) -> list[st
         touched,
         memory.seen,
         memory.successes,
+        {job: health.since for job, health in memory.health.items()},
+        {job: mute.began if mute.until is None else mute.until for job, mute in memory.mutes.items()},
     )
     gone = dict.fromkeys(job for times in known for job in times if job not in jobs)
     return [

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from crond.core.clockwork import Gap
+from crond.core.health import WELL, Health, Mute, health_of
 from crond.core.planner import Position
 from crond.core.queue import Queue, Waiting
 from crond.model.actions import Record
@@ -54,6 +55,13 @@ class Pause(NamedTuple):
         return self.began <= instant and (self.ended is None or instant < self.ended)
 
 
+class Trouble(NamedTuple):
+    """Something wrong that belongs to no run: since when it is known, and whether somebody was told."""
+
+    since: float
+    told: bool
+
+
 class Outage(NamedTuple):
     """A time in which nothing was due, as there was no daemon or its host slept."""
 
@@ -82,6 +90,9 @@ class Memory:
         self.successes: dict[str, float] = {}  #: by job, the instant of the last run that succeeded
         self.seen: dict[str, float] = {}  #: since when a job that catches up is known
         self.outages: list[Outage] = []  #: the latest ones, in their order
+        self.health: dict[str, Health] = {}  #: of jobs that somebody is to be told of
+        self.mutes: dict[str, Mute] = {}  #: the jobs whose news is not sent
+        self.troubles: dict[str, Trouble] = {}
         #: By job: all of its runs, and those of them that a table made due, or that have ended.
         self._runs_of: dict[str, dict[str, Run]] = {}
         self._scheduled_of: dict[str, dict[str, Run]] = {}
@@ -120,6 +131,12 @@ class Memory:
             yield ["seen", job, at]
         for outage in self.outages:
             yield ["outage", *outage]
+        for job, health in self.health.items():
+            yield ["health", job, *health]
+        for job, mute in self.mutes.items():
+            yield ["mute", job, *mute]
+        for key, trouble in self.troubles.items():
+            yield ["trouble", key, *trouble]
 
     def next_ordinal(self, job: str, instant: float) -> int:
         """Return the ordinal of a new due: 0 while instants rise, else a number that never came before."""
@@ -135,6 +152,10 @@ class Memory:
         """True if `job` is not due at `instant`: it is paused, or was then."""
         pause = self.pauses.get(job)
         return pause is not None and (pause.ended is None or pause.covers(instant))
+
+    def is_muted(self, job: str) -> bool:
+        """True while news of `job` is kept and not sent."""
+        return job in self.mutes
 
     def runs_of(self, job: str) -> list[Run]:
         """Return the runs of `job`, in the order in which they came to be."""
@@ -184,7 +205,8 @@ class Memory:
             self.answered[job] = fresh
         self.queue.extend(planned_dues)
 
-    def set_run(self, run: Run | dict[str, Any]) -> None:
+    def set_run(self, run: Run | dict[str, Any], news: dict[str, Any] | None = None) -> None:
+        """`news` is what is told of it ("flips"), and how its job stands then ("health")."""
         if not isinstance(run, Run):
             run = run_of(run)
         self.runs[run.id] = run
@@ -199,6 +221,39 @@ class Memory:
             self.successes[run.job] = max(run.instant, self.successes.get(run.job, run.instant))
         if self.queue.holds(run.job):
             self.queue.take(Waiting(run.job, run.instant, run.ordinal, run.trigger))
+        if news is not None and news.get("health"):
+            self.set_health(*news["health"])
+
+    def set_health(self, job: str, *values: Any) -> None:
+        health = health_of(*values)
+        if health == WELL:
+            self.health.pop(job, None)
+        else:
+            self.health[job] = health
+
+    def set_flip(
+        self,
+        _flip: dict[str, Any],
+        health: Sequence[Any] | None = None,
+        trouble: Sequence[Any] | None = None,
+    ) -> None:
+        """What is told without a run that changed."""
+        if health is not None:
+            self.set_health(*health)
+        if trouble is not None:
+            self.set_trouble(*trouble)
+
+    def set_trouble(self, key: str, since: float | None, told: bool = False) -> None:
+        if since is None:
+            self.troubles.pop(key, None)
+        else:
+            self.troubles[key] = Trouble(since, told)
+
+    def set_mute(self, job: str, began: float, until: float | None, by: int, note: str) -> None:
+        self.mutes[job] = Mute(began, until, by, note)
+
+    def set_unmute(self, job: str) -> None:
+        self.mutes.pop(job, None)
 
     def set_crontab(self, origin: str, owner: str, uid: int, digest: str, at: float) -> None:
         self.crontabs[origin] = Crontab(owner, uid, digest, at)
@@ -237,6 +292,8 @@ class Memory:
         self.pauses.pop(job, None)
         self.successes.pop(job, None)
         self.seen.pop(job, None)
+        self.health.pop(job, None)
+        self.mutes.pop(job, None)
 
 
 _CHANGES: dict[str, Callable[..., None]] = {
@@ -252,6 +309,11 @@ _CHANGES: dict[str, Callable[..., None]] = {
     "pause": Memory.set_pause,
     "success": Memory.set_success,
     "seen": Memory.set_seen,
+    "health": Memory.set_health,
+    "flip": Memory.set_flip,
+    "trouble": Memory.set_trouble,
+    "mute": Memory.set_mute,
+    "unmute": Memory.set_unmute,
     "forget-run": Memory.set_forget_run,
     "forget-job": Memory.set_forget_job,
 }

@@ -126,16 +126,16 @@ class Planning:
             if job not in seen and self.roster.jobs[job].entry.policy.catchup != "none":
                 self.ledger.remember(["seen", job, wall])
 
-    def make_up(self, since: float, upto: float) -> int:
-        """Plan what was due in (since, upto] and is to be made up; return of how many jobs there is some."""
-        count = 0
+    def make_up(self, since: float, upto: float) -> set[str]:
+        """Plan what was due in (since, upto] and is to be made up; return of which jobs there is some."""
+        made_up: set[str] = set()
         for identity in sorted(self.roster.choosy):
             job = self.roster.jobs[identity]
             instants = self._missed(job, since, upto)
             if instants:
-                count += 1
+                made_up.add(identity)
                 self.plan([Due(job, instant) for instant in instants], Trigger.CATCHUP)
-        return count
+        return made_up
 
     def _missed(self, job: Job, since: float, upto: float) -> list[float]:
         policy = job.entry.policy

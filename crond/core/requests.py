@@ -16,11 +16,13 @@ from crond.core.turns import owner_of
 from crond.model.events import (
     BackfillRequested,
     MarkRequested,
+    MuteRequested,
     PauseRequested,
     RerunRequested,
     ResumeRequested,
     RunRequested,
     StopRequested,
+    UnmuteRequested,
 )
 from crond.model.run import FAILURES, Outcome, Parent, Run, State, Trigger, Want, run_id
 
@@ -167,16 +169,34 @@ class Requests:
         """Let a job be due again."""
         self._end_pause(event.job, reading.wall)
 
-    def expire_pauses(self, reading: Reading) -> None:
-        """End the pauses whose time is over."""
+    def mute(self, reading: Reading, event: MuteRequested) -> None:
+        """Let news of a job be kept and not sent; one that holds already is replaced and keeps its
+        beginning.
+        """
+        held = self.ledger.memory.mutes.get(event.job)
+        began = reading.wall if held is None else held.began
+        self.ledger.remember(["mute", event.job, began, event.until, event.by, event.note])
+
+    def unmute(self, _reading: Reading, event: UnmuteRequested) -> None:
+        """Let news of a job be sent again."""
+        if event.job in self.ledger.memory.mutes:
+            self.ledger.remember(["unmute", event.job])
+
+    def expire(self, reading: Reading) -> None:
+        """End the pauses and mutes whose time is over."""
         for job, pause in list(self.ledger.memory.pauses.items()):
             if pause.ended is None and pause.until is not None and pause.until <= reading.wall:
                 self._end_pause(job, pause.until)
+        for job, mute in list(self.ledger.memory.mutes.items()):
+            if mute.until is not None and mute.until <= reading.wall:
+                self.ledger.remember(["unmute", job])
 
     def next_expiry(self) -> float | None:
-        """Return when the next pause ends by itself."""
-        pauses = self.ledger.memory.pauses.values()
-        return min((one.until for one in pauses if one.ended is None and one.until is not None), default=None)
+        """Return when the next pause or mute ends by itself."""
+        memory = self.ledger.memory
+        ends = [one.until for one in memory.pauses.values() if one.ended is None]
+        ends += [one.until for one in memory.mutes.values()]
+        return min((one for one in ends if one is not None), default=None)
 
     def _end_pause(self, job: str, at: float) -> None:
         pause = self.ledger.memory.pauses.get(job)

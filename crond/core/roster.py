@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from crond.core.graph import Graph, graph_of
+from crond.model.alert import Promise
 from crond.model.events import TableParsed
 from crond.model.job import Job, jobs_of
 from crond.model.messages import TableRefused
 from crond.model.policy import PLAIN
+
+#: The keys that name who is told, and those that promise something.
+_ALERTS = ("on_failure", "on_retry", "on_success", "on_recovery", "on_skip", "on_late", "ping")
+_PROMISES = tuple(one.value for one in Promise)
 
 
 class Roster:
@@ -28,6 +33,10 @@ class Roster:
         self.held: dict[str, str] = {}
         #: Jobs whose policy says something about their instants.
         self.choosy: set[str] = set()
+        #: Jobs that somebody is to be told of, and of these the ones with a promise about time.
+        self.alerting: set[str] = set()
+        self.promising: set[str] = set()
+        self._pipelines: dict[tuple[str, str], str] = {}
         self._jobs_of: dict[str, tuple[Job, ...]] = {}
         self._host_pools: Mapping[str, int] = {}
         self._pools: dict[str, int] = {}
@@ -40,6 +49,9 @@ class Roster:
             self.refused,
             self.held,
             self.choosy,
+            self.alerting,
+            self.promising,
+            self._pipelines,
             self._jobs_of,
             self._pools,
         ):
@@ -82,7 +94,8 @@ class Roster:
             for name, size in table.table.pools.items():
                 self._pools.setdefault(f"{table.owner}/{name}", size)
         self.held = dict(self.graph.held)
-        self.choosy = set()
+        for held in (self.choosy, self.alerting, self.promising, self._pipelines):
+            held.clear()
         for job in self.jobs.values():
             policy = job.entry.policy
             if policy is PLAIN:
@@ -92,6 +105,22 @@ class Roster:
                 self.held.setdefault(job.id, reason)
             if not policy.enabled or policy.starts_at or policy.expires_at or policy.catchup != "none":
                 self.choosy.add(job.id)
+            if any(getattr(policy, key) for key in _ALERTS):
+                self.alerting.add(job.id)
+                if policy.on_late and any(getattr(policy, key) is not None for key in _PROMISES):
+                    self.promising.add(job.id)
+
+    def pipeline_of(self, job: Job) -> str:
+        """Return the name of the pipeline of `job`, "" for none, as its owner knows it. Each is walked
+        once: all of its jobs may have news.
+        """
+        found = self._pipelines.get((job.owner, job.id))
+        if found is None:
+            members = [one for one in self.graph.pipeline_of(job.id) if one in self.jobs]
+            known = {one: self.jobs[one] for one in members if job.uid in (0, self.jobs[one].uid)}
+            found = self.graph.name_of(job.id, known)
+            self._pipelines.update(((job.owner, one), found) for one in known)
+        return found
 
     def _zone_trouble(self, job: Job) -> str:
         """Nobody would see that it runs at the times of another zone."""

@@ -362,11 +362,16 @@ class Runs:
             self.look_again(identity)
 
     def mail(self, run: Run) -> None:
-        """Have the output of the last start of `run`, which has ended, mailed. Said again with a fact that
-        comes again: the launcher mails once.
+        """Have the output of the last start of `run`, which has ended, mailed as its `mail=` says. Said again
+        with a fact that comes again: the launcher mails once.
         """
+        mode = self._policy(run).mail
         for one in run.attempts:
-            if one.output_size and one.part == "command" and one.number == run.starts:
+            if one.part != "command" or one.number != run.starts:
+                continue
+            # The launcher knows nothing of an attempt without a process.
+            even_empty = (mode == "always" or (mode == "failure" and run.has_failed)) and one.started_at
+            if even_empty or (mode == "cron" and one.output_size):
                 self.ledger.send(Mail(attempt_key(run.id, one.number)))
 
     def _next_of(self, job: str) -> None:

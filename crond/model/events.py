@@ -107,6 +107,26 @@ class ResumeRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class MuteRequested:
+    """Somebody (uid `by`) wants news of `job` to be kept and not sent until `until` (epoch seconds; None:
+    until it is unmuted). `note` says why.
+    """
+
+    job: str
+    by: int
+    until: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnmuteRequested:
+    """Somebody (uid `by`) wants news of the muted `job` to be sent again."""
+
+    job: str
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """Somebody (uid `by`) wants run `run` to end."""
 
@@ -133,4 +153,6 @@ Event = (
     | StopRequested
     | PauseRequested
     | ResumeRequested
+    | MuteRequested
+    | UnmuteRequested
 )

@@ -228,6 +228,14 @@ class Run(_Value):
         """True for what a table made due, which may answer for those who depend on it."""
         return self.trigger in (Trigger.SCHEDULE, Trigger.REBOOT, Trigger.CATCHUP)
 
+    @property
+    def has_failed(self) -> bool:
+        """True for an end that people hear of as a failure of this run. What somebody ended is none, and what
+        failed by its parents is told where they failed; what is held was never to be left out.
+        """
+        is_held = self.outcome is Outcome.SKIPPED and self.reason.startswith("held: ")
+        return is_held or (self.outcome in FAILURES and self.outcome is not Outcome.STOPPED)
+
     def to(self, state: State, **changes: Any) -> Run:
         """Return this run in `state`, with `changes` of its other fields. Raises IllegalTransition."""
         if state not in TRANSITIONS[self.state]:

@@ -117,7 +117,7 @@ class Views:
             if moment < since or not self._engine.is_within(job, moment):
                 continue
             text = iso(moment)
-            if (not found or found[-1] != text) and not self._engine.day_off(job, moment):
+            if (not found or found[-1] != text) and not self._engine.days.off(job, moment):
                 found.append(text)
         return {"job": job.id, "instants": found}
 
@@ -209,7 +209,7 @@ class Views:
             "enabled": policy.enabled,
             "starts_at": iso(begin) if begin > FIRST else None,
             "expires_at": iso(end) if end < LAST else None,
-            "day_off": "" if instant is None else self._engine.day_off(job, instant),
+            "day_off": "" if instant is None else self._engine.days.off(job, instant),
             "paused": self.pause_of(job),
             "after": [link.parent for link in self._engine.roster.graph.parents.get(job.id, ())],
             "jitter": self._engine.jitter_of(job),

@@ -11,6 +11,7 @@ from crond.core.clockwork import Reading
 from crond.core.engine import Engine
 from crond.core.memory import Memory
 from crond.model.actions import Action, Notice, Record, Remember, Send
+from crond.model.alert import Flip, flip_of
 from crond.model.crontab import parse_crontab
 from crond.model.events import Event, TableParsed, Woke
 from crond.model.messages import PROTOCOL, Exited, Hello, Pairs, Start, Started, TablesComplete, attempt_key
@@ -37,6 +38,13 @@ def contents(memory: Memory) -> list[Record]:
     return durable(list(memory.records()))
 
 
+def flips_in(record: Record) -> list[dict[str, Any]]:
+    """The flips in one record, as plain values."""
+    if record[0] == "flip":
+        return [record[1]]
+    return list(record[2]["flips"]) if record[0] == "run" and len(record) > 2 else []
+
+
 class Driver:
     """Steps an engine and keeps what it asked for. `records` is what a journal would hold."""
 
@@ -46,6 +54,8 @@ class Driver:
         self.life, self.boot = life, boot
         self.began = wall
         self.pools: Pairs = ()  #: those of the host
+        self.trouble: Pairs = ()  #: who is told of the host's troubles
+        self.limits: dict[str, Any] = {}  #: `held_after` and `commented_out_after`
         self.version = 0
         self.text = ""
         self.records: list[Record] = []
@@ -70,7 +80,8 @@ class Driver:
 
     def greet(self, *, reboot: bool = True) -> None:
         """The launcher says hello, and no more as yet."""
-        self.step(Hello(PROTOCOL, self.life, self.boot, reboot, 0, "cronie", self.began, (), self.pools))
+        hello = Hello(PROTOCOL, self.life, self.boot, reboot, 0, "cronie", self.began, (), self.pools)
+        self.step(replace(hello, trouble=self.trouble, **self.limits))
 
     def begin(self, text: str, *, reboot: bool = True) -> None:
         """Say hello, with one table."""
@@ -186,6 +197,10 @@ class Driver:
     def asked(self, kind: type[Any]) -> list[Any]:
         """The wishes of one kind since the beginning, or since the last call of `starts` for those."""
         return [wish for wish in self.wishes if isinstance(wish, kind)]
+
+    def flips(self) -> list[Flip]:
+        """All that was told since the beginning."""
+        return [flip_of(values) for record in self.records for values in flips_in(record)]
 
     def run(self, start: Start) -> Run:
         return self.engine.memory.runs[start.run]

@@ -265,7 +265,7 @@ def test_days_off() -> None:
             raise BadCalendar("no such calendar")
         return "a feast" if str(day) == "2026-03-02" else None
 
-    driver.engine._days_off = day_off
+    driver.engine.days.days_off = day_off
     driver.play(12 * HOUR)
     assert [run.reason for run in driver.runs("a")] == ["", "2026-03-02 is a day off (KR: a feast)"]
     driver.edit(driver.text.replace("KR", "XX"))

@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from crond.core.clockwork import Reading
 from crond.core.memory import Memory
-from crond.model.actions import Action, Changed, Notice, Send
+from crond.model.actions import Action, Changed, Notice, Record, Remember, Send
+from crond.model.alert import Flip, addressee, flip_of
 from crond.model.events import (
     BackfillRequested,
     Event,
     MarkRequested,
+    MuteRequested,
     PauseRequested,
     RerunRequested,
     ResumeRequested,
     RunRequested,
     StopRequested,
+    UnmuteRequested,
 )
 from crond.model.job import Job
 from crond.model.messages import (
@@ -35,6 +39,7 @@ from crond.model.messages import (
     Started,
     Stop,
     Survived,
+    TableRefused,
     TablesComplete,
     Vanished,
     attempt_key,
@@ -42,7 +47,7 @@ from crond.model.messages import (
 from crond.model.run import Outcome, Run, State, Wait
 from crond.model.specials import parse_duration
 from crond.zones import tzinfo_named
-from tests.core.driving import Driver
+from tests.core.driving import Driver, durable, flips_in
 
 
 class Story(Driver):
@@ -110,6 +115,18 @@ class Story(Driver):
         direction, _, by = rest.partition(" ")
         self.set_clock(-_seconds(by) if direction == "back" else _seconds(by))
         self.wake()
+
+    def _settings(self, rest: str) -> None:
+        """`settings on_trouble=ops held_after=1h`: of the next cron."""
+        for name, _, value in (word.partition("=") for word in rest.split()):
+            if name == "on_trouble":
+                self.trouble = tuple(map(addressee, value.split(",")))
+            else:
+                self.limits[name] = float(_seconds(value))
+
+    def _refuse(self, reason: str) -> None:
+        """`refuse WRONG OWNER`: the crontab is not obeyed until the next edit."""
+        self.step(TableRefused("tab", "me", 7, reason))
 
     def _edit(self, _rest: str) -> None:
         self.edit("".join(f"{one}\n" for one in self.crontab))
@@ -221,6 +238,15 @@ class Story(Driver):
         until = self.now.wall + _seconds(span[0]) if span else None
         self.step(PauseRequested(self._job(name).id, 0, until, "told so"))
 
+    def _mute(self, rest: str) -> None:
+        """`mute JOB`, `mute JOB 1h`."""
+        name, *span = rest.split()
+        until = self.now.wall + _seconds(span[0]) if span else None
+        self.step(MuteRequested(self._job(name).id, 0, until, "told so"))
+
+    def _unmute(self, name: str) -> None:
+        self.step(UnmuteRequested(self._job(name).id, 0))
+
     def _resume(self, name: str) -> None:
         self.step(ResumeRequested(self._job(name).id, 0))
 
@@ -255,6 +281,8 @@ class Story(Driver):
         actions = super().step(event)
         is_inner, self.stepping = self.stepping, True
         for action in actions:
+            if isinstance(action, Remember):
+                self._say_flips(action.record)
             if isinstance(action, Send) and isinstance(action.wish, Start):
                 self._start_process(action.wish)
             elif isinstance(action, Send) and isinstance(action.wish, Stop):
@@ -297,6 +325,40 @@ class Story(Driver):
         if run is not None and run.job in self.engine.jobs:
             name = self.engine.jobs[run.job].entry.name or ""
         self._say(f"stop sent to {label}" if name and label else "stop sent")
+
+    def _say_flips(self, record: Record) -> None:
+        """What is told, to whom, and the most of what it says."""
+        told = [flip_of(values) for values in flips_in(durable([record])[0])]
+        for flip in told:
+            to = ", ".join(one.label for one in flip.addressees)
+            about = "; ".join(self._facts_of(flip))
+            job = f" {flip.job.partition('/')[2]}" if flip.job else ""
+            self._say(f"flip {flip.event}{job} to {to}{': ' if about else ''}{about}")
+
+    def _facts_of(self, flip: Flip) -> Iterator[str]:
+        if flip.promise:
+            yield f"{flip.promise} {flip.promised:g} s"
+        if flip.outcome:
+            yield f"{flip.outcome}{f' ({flip.reason})' if flip.reason else ''}"
+        elif flip.reason:
+            yield flip.reason
+        if flip.failures > 1:
+            yield f"{flip.failures} in a row"
+        if flip.instant is not None and not flip.outcome:
+            yield f"for {self._local(flip.instant)}"
+        if flip.missed:
+            yield f"missed {flip.missed}"
+        if flip.again_at is not None:
+            yield f"again at {self._local(flip.again_at)}"
+        if flip.pipeline:
+            yield f"in {flip.pipeline}"
+        if flip.held_up:
+            yield f"holds up {', '.join(one.partition('/')[2] for one in flip.held_up)}"
+        if flip.muted:
+            yield "muted"
+
+    def _local(self, moment: float) -> str:
+        return f"{datetime.fromtimestamp(moment, tzinfo_named(self.zone)):%m-%d %H:%M:%S}"
 
     def _say_wait(self, run: Run) -> None:
         """Once for each thing that it waits for."""

@@ -190,7 +190,7 @@ class OnDisk:
 def _read_back(record: Record) -> None:
     """A record says the same when it comes back from a file."""
     (again,) = durable([record])
-    if isinstance(record[-1], Run) and run_of(again[1]) != record[1]:
+    if record[0] == "run" and isinstance(record[1], Run) and run_of(again[1]) != record[1]:
         raise Broken(f"{record[1]} comes back as {run_of(again[1])}")
 
 

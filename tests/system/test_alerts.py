@@ -100,8 +100,8 @@ EVENTS = """\
 def test_each_event_arrives_once(
     ground: Ground, people: People, start_host: StartHost, hook: HttpReceiver
 ) -> None:
-    """Failure after its retry, recovery, success, skip, lateness and its end: one message each, and it says what
-    happened, what it wrote, when it had succeeded, and what shows more.
+    """Failure after its retry, recovery, success, skip, lateness and its end: one message each, and it says
+    what happened, what it wrote, and what shows more.
     """
     crontab = EVENTS.format(address=hook.address)
     place = place_with(crontab, ground, people, start_host, hook)
@@ -132,7 +132,7 @@ def test_each_event_arrives_once(
 def test_pings_say_start_and_end(
     ground: Ground, people: People, start_host: StartHost, hook: HttpReceiver
 ) -> None:
-    """A watcher hears of each start and each end, under one id, and of a failure with the end of its output."""
+    """A watcher hears of each start and each end, under one id; of a failure, with the end of its output."""
     crontab = EVENTS.format(address=hook.address)
     place = place_with(crontab, ground, people, start_host, hook)
     place.run("watched")
@@ -153,7 +153,6 @@ def test_many_failures_are_one_digest(
     jobs = "".join(f"#: name=job{n}\n@every 1s exit 1\n" for n in range(500))
     crontab = f"#: defaults on_failure=HOOK/all expires_at={_in(6)} pool=few\n#: pool few=20\n{jobs}"
     place = place_with(crontab, ground, people, start_host, hook, "[alerts]\nsettle = 3\n")
-    assert place
     hook.wait_for(1, 60)
     message = hook.requests[0].json()
     assert "500" in message["title"] or len(place.crond.runs()) >= 500
@@ -187,8 +186,8 @@ def test_a_mail_address_goes_through_a_server(
 
 
 def test_down_and_back(ground: Ground, people: People, start_host: StartHost, hook: HttpReceiver) -> None:
-    """A job that did not start since the daemon was down is told of when it is back, with the right instant; one
-    whose line vanished meanwhile is not.
+    """A job that did not start since the daemon was down is told of when it is back, with the right instant;
+    one whose line vanished meanwhile is not.
     """
     line = "#: name={} late_after=5s on_late=HOOK/late\n{} * * * * true\n"
     soon = time.localtime(time.time() + 60)
