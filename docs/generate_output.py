@@ -277,6 +277,7 @@ def masked(text: str) -> list[str]:
     text = re.sub(r"\b[0-9a-f]{16}\b|\b[0-9a-f]{14}\b|\bat-[a-z2-9]{6}\b", "ID", text)
     text = re.sub(r"[▁▂▃▄▅▆▇█]", "*", text)
     text = re.sub(r"\bCES?T\b", "CET", text)
+    text = re.sub(r"(?<=\d)T(?=\d\d:)", " ", text)  # no number begins after a letter
     # A whole duration first: `21 h` and `20 h 59 min` are the same once a day.
     text = re.sub(r"\b\d[\d.]* (?:ms|s|min|h|d)\b(?: \d+ (?:s|min|h)\b)*", "0", text)
     text = re.sub(r"\b\d[\d.,:-]*(?: ?(?:(?:ms|s|min|h|d|days?|B|KB|MB|GB)\b|%))*(?: \d+)?", "0", text)
