@@ -57,9 +57,10 @@ def sound(flip: Flip) -> Flip:
     """Return `flip` with bounded numbers and clean texts. Raises ValueError, TypeError, AttributeError."""
     if not is_token(flip.id) or not all(is_token(digest) for digest, _ in flip.addressees):
         raise ValueError("no id that can be told")
-    if len(flip.origin) > _LONGEST_PATH or "\0" in flip.origin:
+    origin, attempt = _text(flip.origin), _text(flip.attempt)
+    if len(origin) > _LONGEST_PATH or "\0" in origin:
         raise ValueError("no path of a crontab")
-    if flip.attempt and not (len(flip.attempt) <= 100 and is_attempt_key(flip.attempt)):
+    if attempt and not (len(attempt) <= 100 and is_attempt_key(attempt)):
         raise ValueError("no key of an attempt")
     changes: dict[str, Any] = {name: clean(getattr(flip, name), size) for name, size in _TEXTS.items()}
     changes |= {name: _moment(getattr(flip, name)) for name in _MOMENTS}
@@ -81,6 +82,12 @@ def sound(flip: Flip) -> Flip:
         muted=bool(flip.muted),
         **changes,
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
 
 
 def _moment(value: Any) -> float | None:

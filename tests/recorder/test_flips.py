@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crond.alerts.wording import message_of
+from crond.model.codec import decode, encode
+from crond.model.messages import Notify
 from crond.recorder.flips import flips_of
 from crond.recorder.records import RunRecord, record_of
 from tests.alerts.news import PLACE, STORIES, flip
@@ -83,6 +85,9 @@ def test_any_value_anywhere_is_a_flip_or_broken(key: str, value: object) -> None
     found, broken = flips_of(with_flips({**flip().values(), key: value}))
     assert len(found) + broken == 1
     for one in found:
-        assert message_of([one], PLACE).key == one.id
+        message = message_of([one], PLACE).to_json()
+        for target in one.addressees:
+            order = Notify("ab-1.1", one.origin, target.digest, one.attempt, message)
+            assert decode(encode(order), Notify) == order
         assert json.dumps(one.values(), allow_nan=False)
         assert len(one.job) <= 320
