@@ -28,7 +28,7 @@ TEXTS = ROOT / "tests" / "alerts"
 #: File names of messages, with what is said of them.
 SHOWN = {
     "failure_after_retries": "A job that failed for good, for the third time in a row:",
-    "failure_in_a_pipeline": "One that others wait for. They are named here and have no message of their own:",
+    "failure_in_a_pipeline": "One that others wait for; they are named here and have no message:",
     "held": "One that is held, since what it depends on is not there:",
     "could_not_start": "One that never became its command:",
     "retry": "An attempt failed, and another one follows:",

@@ -7,7 +7,7 @@ argument. Called by the outbox.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -116,27 +116,29 @@ def _ready_at(news: Sequence[Waiting], now: float, settle: float) -> float:
 
 
 def _messages(news: Sequence[Waiting]) -> list[tuple[int, ...]]:
-    groups: list[tuple[set[object], list[int]]] = []
-    for one in news:
-        keys, ids = _keys(one), [one.id]
-        apart = []
-        for group in groups:
-            if group[0].isdisjoint(keys):
-                apart.append(group)
-            else:
-                keys |= group[0]
-                ids += group[1]
-        groups = [*apart, (keys, ids)]
+    """Put together what shares a key with others, and with whom these share one."""
+    leader: dict[Hashable, Hashable] = {}
+
+    def lead(key: Hashable) -> Hashable:
+        while leader.setdefault(key, key) != key:
+            leader[key] = key = leader[leader[key]]
+        return key
+
+    keys = [_keys(one) for one in news]
+    for first, *others in keys:
+        for other in others:
+            leader[lead(other)] = lead(first)
+    groups: dict[Hashable, list[int]] = {}
+    for one, (first, *_) in zip(news, keys, strict=True):
+        groups.setdefault(lead(first), []).append(one.id)
     if len(groups) > MOST:
-        return [tuple(sorted(one.id for one in news))]
-    return [tuple(sorted(ids)) for _, ids in groups]
+        return [tuple(one.id for one in news)]
+    return [tuple(ids) for ids in groups.values()]
 
 
-def _keys(one: Waiting) -> set[object]:
-    """Return what `one` shares with others of the same message."""
-    keys: set[object] = set()
-    if one.cooldown:
-        keys.add(one.job)
+def _keys(one: Waiting) -> list[Hashable]:
+    """Return what `one` shares with others of the same message, at least its id."""
+    keys: list[Hashable] = [one.job] if one.cooldown else []
     if one.pipeline and one.event is Event.FAILURE:
-        keys.add((one.pipeline, one.instant))
-    return keys
+        keys.append((one.pipeline, one.instant))
+    return keys or [one.id]

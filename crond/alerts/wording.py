@@ -195,7 +195,8 @@ def _end(flip: Flip, when: str) -> str:
     elif flip.outcome == "failed" and flip.exit_code is not None:
         how = f"exit status {flip.exit_code}"
     how += f" at {when}" if when and flip.outcome in ("success", "failed", "timed_out") else ""
-    return f"{how}: {flip.reason}" if flip.reason else how
+    reason = flip.reason.removeprefix("held: ")  # so says the title
+    return f"{how}: {reason}" if reason else how
 
 
 _ENDS = {

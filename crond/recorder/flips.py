@@ -17,7 +17,7 @@ from crond.recorder.records import clean
 from crond.recorder.schema import NAME, TOKEN, WORD
 
 #: Of one flip. No crontab names so many targets, and no failure holds up so many jobs that somebody reads.
-_MOST_ADDRESSEES, _MOST_HELD_UP = 256, 1000
+_MOST_ADDRESSEES, _MOST_HELD_UP = 256, 200
 _TEXTS = {
     "job": NAME, "run": TOKEN, "trigger": WORD, "outcome": WORD, "reason": 4000, "run_as": 255,
     "timezone": 100, "pipeline": NAME, "promise": WORD,

@@ -154,6 +154,19 @@ def test_a_job_with_a_cooldown_is_quiet() -> None:
     assert planned(waiting, DUE + 3).messages == ((1, 2),), "at most one at a time, from the first on"
 
 
+def test_whoever_shares_with_two_brings_them_together() -> None:
+    """A job with a cooldown failed in two instants of its pipeline: all of both is one message."""
+    report, before = ({"pipeline": "root/report", "instant": DUE - ago} for ago in (0, 60))
+    waiting = [
+        news(1, DUE, **before),
+        news(2, DUE, **report),
+        news(3, DUE, job="root/a", cooldown=600.0, **before),
+        news(4, DUE),
+        news(5, DUE, job="root/a", cooldown=600.0, **report),
+    ]
+    assert planned(waiting, DUE + 3).messages == ((1, 2, 3, 5), (4,))
+
+
 def test_pings_neither_wait_nor_overtake() -> None:
     """Each goes at once, but for one whose elder is on its way."""
     waiting = [

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from crond.recorder.outbox import KEPT
 from crond.recorder.tries import Manner
 from tests.alerts.news import DUE, OPS, flip
 from tests.recorder.journal import run, write
-from tests.recorder.post import Killed, Post, steps_counted
+from tests.recorder.post import Killed, Post, in_memory, steps_counted
 
 CHAT, PING, BOSS = (
     addressee("slack://token@chat"),
@@ -31,6 +32,12 @@ HOUR = 3600.0
 @pytest.fixture
 def post(tmp_path: Path) -> Post:
     return Post(tmp_path)
+
+
+@pytest.fixture
+def quick() -> Iterator[Path]:
+    with in_memory() as folder:
+        yield folder
 
 
 def failures(count: int, **more: Any) -> list[Flip]:
@@ -52,23 +59,23 @@ def tell(post: Post) -> None:
     post.until(DUE + 20)
 
 
-def test_killed_between_any_two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_between_any_two_steps(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The recorder dies at one step, whichever it is: each message arrives once, and nothing is left over."""
-    steps = total_steps(tmp_path, monkeypatch)
+    steps = total_steps(quick, monkeypatch)
     assert steps > 60
     for number in range(steps):
-        post = told_with_a_death(tmp_path / str(number), number, monkeypatch, die=False)
+        post = told_with_a_death(quick / str(number), number, monkeypatch, die=False)
         assert set(post.keys().values()) == {1}, f"step {number}: {post.keys()}"
         assert (len(post.keys()), post.states()) == (4, {"sent": 4}), f"step {number}"
         assert (post.launcher.in_hand, post.launcher.results) == ({}, {}), f"step {number}"
         assert pings_of(post) == ["start", "fail"], f"step {number}"
 
 
-def test_the_launcher_dies_between_any_two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_launcher_dies_between_any_two_steps(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was not heard of when it died may come twice, and nothing else; nothing is lost."""
     doubles = 0
-    for number in range(total_steps(tmp_path, monkeypatch)):
-        post = told_with_a_death(tmp_path / str(number), number, monkeypatch, die=True)
+    for number in range(total_steps(quick, monkeypatch)):
+        post = told_with_a_death(quick / str(number), number, monkeypatch, die=True)
         arrived = post.keys()
         assert (len(arrived), post.states()) == (4, {"sent": 4}), f"step {number}"
         more = {key for key, count in arrived.items() if count > 1}
