@@ -171,7 +171,7 @@ class Post:
 
 @contextmanager
 def in_memory() -> Iterator[Path]:
-    """A folder without a disk below, where there is such a place: what is committed a thousand times is slow."""
+    """A folder with no disk below, where there is such a place: a thousand commits to one are slow."""
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="post-", dir=shared) as folder:
         yield Path(folder)

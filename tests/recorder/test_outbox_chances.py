@@ -39,7 +39,7 @@ def some_flip(number: int, chance: random.Random, at: float) -> Flip:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40), st.sampled_from([0.0, 3.0]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_each_is_told_once(seed: int, count: int, settle: float) -> None:
     """News comes at any time, receivers take it or do not, and the recorder is killed again and again."""
     chance = random.Random(seed)
