@@ -58,7 +58,7 @@ def title_of(flip: Flip, host: str) -> str:
 def headline(flip: Flip) -> str:
     """Return what happened, with the name of its job."""
     if flip.event is Event.TROUBLE:
-        return plain(f"{flip.job}: {flip.reason}" if flip.job else flip.reason or "something is wrong", 600)
+        return plain(flip.reason or "something is wrong", 600)
     return f"{_name(flip.job)} {_verb(flip)}"
 
 
@@ -143,10 +143,11 @@ def _all_facts(flip: Flip, place: Place) -> Iterator[tuple[str, str]]:
     yield "attempts", _attempts(flip)
     yield "next attempt", at(flip.again_at)
     if flip.started_at is not None and flip.ended_at is not None:
-        yield "duration", length(flip.ended_at - flip.started_at)
+        together = ", all attempts together" if flip.starts > 1 else ""
+        yield "duration", length(flip.ended_at - flip.started_at) + together
     yield from _promise(flip)
     yield "how it ended", _end(flip, at(flip.ended_at))
-    if flip.job and flip.event not in (Event.SUCCESS, Event.RETRY):
+    if flip.job and flip.event not in (Event.SUCCESS, Event.RETRY, Event.TROUBLE):
         yield "previous success", _previous(flip, at(flip.previous_success))
     yield "held up", names(flip.held_up)
     yield "pipeline", flip.pipeline
@@ -187,14 +188,16 @@ def _promise(flip: Flip) -> Iterator[tuple[str, str]]:
 
 
 def _end(flip: Flip, when: str) -> str:
-    if not flip.outcome or flip.event is Event.LATE:
+    # A run that is tried again has not ended; its attempt has.
+    outcome = "failed" if flip.event is Event.RETRY else flip.outcome
+    if not outcome or flip.event is Event.LATE:
         return flip.reason if flip.event is Event.SKIP else ""
-    how = _ENDS.get(flip.outcome, "")
-    if flip.outcome == "failed" and flip.signal is not None:
+    how = _ENDS.get(outcome, "")
+    if outcome == "failed" and flip.signal:
         how = f"killed by {signal_name(flip.signal)}"
-    elif flip.outcome == "failed" and flip.exit_code is not None:
+    elif outcome == "failed" and flip.exit_code is not None:
         how = f"exit status {flip.exit_code}"
-    how += f" at {when}" if when and flip.outcome in ("success", "failed", "timed_out") else ""
+    how += f" at {when}" if when and outcome in ("success", "failed", "timed_out") else ""
     reason = flip.reason.removeprefix("held: ")  # so says the title
     return f"{how}: {reason}" if reason else how
 
@@ -221,6 +224,8 @@ def _commands(flip: Flip) -> Iterator[str]:
         yield f"crontabx show {shlex.quote(plain(flip.run, 100))}"
     if flip.job and not flip.attempt:
         yield f"crontabx why {shlex.quote(_name(flip.job))}"
+    if not flip.run and not flip.job:
+        yield "crontabx status"
 
 
 def _link(flip: Flip, place: Place) -> str:

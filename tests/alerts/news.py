@@ -39,6 +39,10 @@ def late(event: Event, promise: Promise, promised: float, **more: Any) -> Flip:
     return unstarted(event, promise=promise.value, promised=promised, **{"outcome": "", **more})
 
 
+def trouble(**more: Any) -> Flip:
+    return Flip(id="00f9", event=Event.TROUBLE, at=DUE, origin="", uid=0, addressees=(OPS,), **more)
+
+
 TRAIN: dict[str, Any] = {"pipeline": "root/report", "held_up": ("root/score", "root/report")}
 #: By file name: what is told in one message.
 STORIES: dict[str, list[Flip]] = {
@@ -63,7 +67,7 @@ STORIES: dict[str, list[Flip]] = {
         flip(**TRAIN),
         flip(id="00f2", job="root/fetch", exit_code=1, pipeline="root/report", held_up=("root/report",)),
     ],
-    "retry": [flip(Event.RETRY, retries=3, again_at=DUE + 254)],
+    "retry": [flip(Event.RETRY, outcome="", retries=3, again_at=DUE + 254)],
     "success": [flip(Event.SUCCESS)],
     "recovery": [flip(Event.RECOVERY, previous_success=DUE - 3 * DAY + 201)],
     "skip": [unstarted(Event.SKIP, outcome="skipped", reason="the run before it still goes on")],
@@ -89,16 +93,9 @@ STORIES: dict[str, list[Flip]] = {
     "max_time_since_success_kept": [
         flip(Event.ON_TIME, promise="max_time_since_success", promised=DAY, previous_success=DUE - 2 * DAY)
     ],
-    "trouble": [
-        Flip(
-            id="00f9",
-            event=Event.TROUBLE,
-            at=DUE,
-            origin="",
-            uid=0,
-            addressees=(OPS,),
-            reason="the crontab of alice is not obeyed: line 3: bad minute",
-        )
+    "trouble": [trouble(reason="/etc/cron.d/backup: WRONG FILE OWNER")],
+    "trouble_of_a_job": [
+        trouble(reason="/etc/crontab:12: train is held: there is no job 'fetch', for 1 day", job="root/train")
     ],
     "digest": [
         flip(),
