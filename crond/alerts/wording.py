@@ -75,15 +75,15 @@ def _verb(flip: Flip) -> str:
     return _VERBS[flip.event]
 
 
-_VERBS = {Event.SUCCESS: "succeeded", Event.RECOVERY: "works again", Event.SKIP: "was left out"}
+_VERBS = {Event.SUCCESS: "succeeded", Event.RECOVERY: "works again", Event.SKIP: "was skipped"}
 _LATE: dict[str, str] = {
     Promise.LATE_AFTER: "has not started",
     Promise.WARN_RUNTIME: "takes too long",
     Promise.MAX_TIME_SINCE_SUCCESS: "has not succeeded for too long",
 }
 _ON_TIME: dict[str, str] = {
-    Promise.LATE_AFTER: "starts again",
-    Promise.WARN_RUNTIME: "came to its end",
+    Promise.LATE_AFTER: "starts in time again",
+    Promise.WARN_RUNTIME: "ends in time again",
     Promise.MAX_TIME_SINCE_SUCCESS: "succeeded again",
 }
 
@@ -193,6 +193,8 @@ def _end(flip: Flip, when: str) -> str:
     if not outcome or flip.event is Event.LATE:
         return flip.reason if flip.event is Event.SKIP else ""
     how = _ENDS.get(outcome, "")
+    if outcome == "skipped" and flip.started_at is not None:
+        how = "it ran, and says that there was nothing to do"
     if outcome == "failed" and flip.signal:
         how = f"killed by {signal_name(flip.signal)}"
     elif outcome == "failed" and flip.exit_code is not None:
@@ -308,7 +310,7 @@ _NOUNS = {
     Event.RECOVERY: ("recovery", "recoveries"),
     Event.ON_TIME: ("promise kept again", "promises kept again"),
     Event.SUCCESS: ("success", "successes"),
-    Event.SKIP: ("start left out", "starts left out"),
+    Event.SKIP: ("skipped start", "skipped starts"),
 }
 
 

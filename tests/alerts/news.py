@@ -71,6 +71,7 @@ STORIES: dict[str, list[Flip]] = {
     "success": [flip(Event.SUCCESS)],
     "recovery": [flip(Event.RECOVERY, previous_success=DUE - 3 * DAY + 201)],
     "skip": [unstarted(Event.SKIP, outcome="skipped", reason="the run before it still goes on")],
+    "skip_by_itself": [flip(Event.SKIP, outcome="skipped", reason="it exited with 9", exit_code=9)],
     "late_after": [late(Event.LATE, Promise.LATE_AFTER, 600, at=DUE + 600, missed=1)],
     "late_after_kept": [
         flip(Event.ON_TIME, promise="late_after", promised=600.0, started_at=DUE + 900, outcome="")
