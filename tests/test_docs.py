@@ -75,6 +75,12 @@ def test_news_fragments_are_named_by_their_kind() -> None:
     assert wrong == []
 
 
+def test_the_page_of_messages_is_what_they_say() -> None:
+    """docs/reference/messages.md is what docs/generate_messages.py writes today."""
+    made = runpy.run_path(str(ROOT / "docs" / "generate_messages.py"))
+    assert made["PAGE"].read_text() == made["page"](), "run docs/generate_messages.py"
+
+
 def test_every_decision_is_in_the_index() -> None:
     """A record that the index does not name is not found by anybody."""
     folder = ROOT / "docs" / "decisions"

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from crond.cli.answers import BadAnswer, moment_of, number_of, text_of
+from crond.cli.answers import BadAnswer, moment_of, number_of, object_of, text_of
 from crond.cli.client import find_place
 from crond.cli.failure import Status
 from crond.cli.format import counted, printable, size
@@ -104,7 +104,19 @@ def _status(body: dict[str, Any]) -> tuple[list[str], int]:
     runs, held = number_of(body, "runs"), number_of(body, "size")
     lines += [] if runs is None else [("runs", f"{runs:,}")]
     lines += [] if held is None else [("size", size(held))]
+    lines += _outbox(body)
     return [f"{name:<10}{text}" for name, text in lines], Status.OK
+
+
+def _outbox(body: dict[str, Any]) -> list[tuple[str, str]]:
+    """How the alerts are, where the recorder says so."""
+    held = object_of(body, "outbox")
+    if held is None:
+        return []
+    pending, failed = number_of(held, "pending") or 0, number_of(held, "failed") or 0
+    oldest = moment_of(held, "oldest_pending")
+    since = "" if oldest is None else f", the oldest since {shown(oldest)}"
+    return [("alerts", f"{pending:,} not sent yet{since}; {failed:,} failed")]
 
 
 _STATES = {

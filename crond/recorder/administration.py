@@ -16,6 +16,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from crond.recorder import views
+from crond.recorder.alerts import Alerts
 from crond.recorder.database import open_engine
 from crond.recorder.feed import Feed, token_of
 from crond.recorder.migrate import NewerSchema, revision_of
@@ -38,7 +39,8 @@ _SIZES["mariadb"] = _SIZES["mysql"]
 class Administration:
     """Does what `crontabx db` asks."""
 
-    def __init__(self, writer: Writer, feed: Feed, place: Callable[[], Place]) -> None:
+    def __init__(self, writer: Writer, feed: Feed, place: Callable[[], Place], alerts: Alerts) -> None:
+        self._alerts = alerts
         self._writer = writer
         self._feed = feed
         self._place = place
@@ -71,6 +73,7 @@ class Administration:
             "offset": condition.position.offset,
             "runs": None,
             "size": None,
+            "outbox": self._outbox(),
         }
         try:
             with self._reading() as engine, engine.connect() as connection:
@@ -86,6 +89,12 @@ class Administration:
             # Until the database's first answer, which may take long, the writer has nothing to tell.
             shown["trouble"] = "the database is being opened; is it locked by another program?"
         return shown
+
+    def _outbox(self) -> dict[str, Any] | None:
+        try:
+            return self._alerts.status()
+        except (sqlite3.Error, Refusal):
+            return None  # the log says why
 
     def _check(self, _arguments: dict[str, str]) -> dict[str, Any]:
         """Look for damage, and for tables that are not as they should be."""

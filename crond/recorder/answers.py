@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as TooLong
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from crond.model.messages import Answer, Ask
 from crond.recorder import instants, statistics
 from crond.recorder.administration import Administration
+from crond.recorder.alerts import Alerts
 from crond.recorder.database import BadDatabase, has_content, open_engine
 from crond.recorder.feed import Feed, token_of
 from crond.recorder.migrate import NewerSchema, revision_of
@@ -35,14 +38,15 @@ Arguments = dict[str, str]
 
 
 class Answers:
-    """Answers questions about the history that `writer` writes."""
+    """Answers questions about the history that `writer` writes, and about alerts."""
 
-    def __init__(self, writer: Writer, feed: Feed, place: Callable[[], Place]) -> None:
+    def __init__(self, writer: Writer, feed: Feed, place: Callable[[], Place], alerts: Alerts) -> None:
+        self._alerts = alerts
         self._writer = writer
         self._feed = feed
         self._place = place
         self._engine: tuple[URL, Engine] | None = None
-        self._administration = Administration(writer, feed, place)
+        self._administration = Administration(writer, feed, place, alerts)
 
     def answer(self, ask: Ask, *, uid: int, everything: bool) -> Answer:
         """Return the answer to `ask` by `uid`."""
@@ -54,6 +58,8 @@ class Answers:
             return _refused(str(newer), "unavailable")
         except TooLong:
             return _refused("it takes too long; it goes on by itself", "unavailable")
+        except sqlite3.Error as error:
+            return _refused(f"the outbox of alerts cannot be read now: {error}", "unavailable")
         except (SQLAlchemyError, OSError, BadDatabase) as error:
             return _refused(f"the history cannot be read now: {in_words(error)}", "unavailable")
         body["behind"] = self._behind()
@@ -70,6 +76,12 @@ class Answers:
             if not everything:
                 raise Refusal("forbidden", "only root may ask about the database")
             return self._administration.do(arguments)
+        if verb in ("alerts", "alerts-retry"):
+            # These need no history.
+            whose = None if everything else uid
+            if verb == "alerts":
+                return self._alerts.listed(arguments, uid=whose)
+            return self._alerts.retry(arguments, uid=whose, now=time.time())
         answer = _VERBS.get(verb)
         if answer is None:
             raise Refusal("bad_request", f"the recorder knows no {verb!r}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,6 +20,8 @@ from crond.recorder.records import CrontabRecord, IntervalRecord, Record, RunRec
 _SEGMENT = re.compile(r"journal\.(\d{6,9})")
 _CHUNK = 1024 * 1024
 _MARK = "feed"
+#: Two threads would make two tokens.
+_MAKING = threading.Lock()
 #: Bytes of segments that are kept after they were read: what fills a database that somebody deletes.
 KEPT = 32 * 1024 * 1024
 
@@ -55,14 +59,23 @@ class Batch:
 
 
 class Feed:
-    """The segments in `folder`."""
+    """The segments in `folder`. None is deleted before all `readers` have said that they are beyond it."""
 
-    def __init__(self, folder: str, *, kept: int = KEPT) -> None:
+    def __init__(self, folder: str, *, kept: int = KEPT, readers: Sequence[str] = ("history",)) -> None:
         self.folder = os.path.realpath(folder)
         self._kept = kept
+        self._read = dict.fromkeys(readers, Position(0, 0))
 
     def read(self, position: Position) -> Batch | None:
         """Return the next batch after `position`; None where there is nothing new. Raises OSError."""
+        lines = self.lines(position)
+        return None if lines is None else _batch(*lines)
+
+    def lines(self, position: Position) -> tuple[bytes, Position] | None:
+        """Return the next whole lines after `position` and where they end; None where there is nothing new.
+
+        There may be none, and a position that is worth remembering by itself. Raises OSError.
+        """
         while True:
             # The list first: a segment that has a successor is no longer written to.
             numbers = self.segments()
@@ -71,11 +84,11 @@ class Feed:
                 return None
             data = self._lines(start)
             if data:
-                return _batch(data, Position(start.segment, start.offset + len(data)))
+                return data, Position(start.segment, start.offset + len(data))
             newer = [number for number in numbers if number > start.segment]
             if not newer:
                 # A position that had to be moved is worth remembering by itself.
-                return None if start == position else Batch(start)
+                return None if start == position else (b"", start)
             position = Position(newer[0], 0)
 
     def behind(self, position: Position) -> int:
@@ -89,8 +102,12 @@ class Feed:
                     total -= position.offset
         return max(0, total)
 
-    def drop_read(self, position: Position) -> None:
-        """Delete segments that lie before `position`, oldest first, but for the last few megabytes."""
+    def drop_read(self, position: Position, reader: str = "history") -> None:
+        """Note that `reader` has read what lies before `position`; delete segments that all readers have
+        read, oldest first, but for the last few megabytes.
+        """
+        self._read[reader] = position
+        position = min(self._read.values())
         held = 0
         for number in reversed([number for number in self.segments() if number < position.segment]):
             with suppress(OSError):
@@ -159,15 +176,16 @@ def token_of(folder: str) -> str:
 
 
 def made_token(folder: str) -> str:
-    """Return the journal's token, made now if it has none. Only the writer may: two would make two."""
-    token = token_of(folder)
-    if token:
+    """Return the journal's token, made now if it has none. Only those who write what they read may."""
+    with _MAKING:
+        token = token_of(folder)
+        if token:
+            return token
+        token = os.urandom(8).hex()
+        fresh = os.path.join(folder, _MARK + ".new")
+        with open(fresh, "w", encoding="ascii") as file:
+            file.write(token + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(fresh, os.path.join(folder, _MARK))
         return token
-    token = os.urandom(8).hex()
-    fresh = os.path.join(folder, _MARK + ".new")
-    with open(fresh, "w", encoding="ascii") as file:
-        file.write(token + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(fresh, os.path.join(folder, _MARK))
-    return token

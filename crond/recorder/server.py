@@ -1,8 +1,9 @@
 """The server: connections on recorder.sock, each with one question, answered by threads.
 
 The loop of the recorder: it never waits for a database, so that its heartbeats go out whatever a query
-takes. A client is known by the credentials that the kernel gives. What the answers say is `answers`'.
-Put together by main.
+takes. It alone reads and writes the wire to the launcher; what the delivery has to say it hands over. A
+client is known by the credentials that the kernel gives. What the answers say is `answers`'. Put together
+by main.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
 from crond.link import Link, LinkClosed, peer_of
 from crond.model.frames import SMALL_FRAME
-from crond.model.messages import Answer, Ask, BadMessage, Heartbeat
+from crond.model.messages import Answer, Ask, BadMessage, Heartbeat, Order, Report
 from crond.recorder.answers import Answers
 
 _MOST_CLIENTS = 64
@@ -45,9 +47,19 @@ class _Client:
 class Server:
     """Serves `listening` until the launcher hangs up `wire` or `stop` is called."""
 
-    def __init__(self, wire: Link, listening: socket.socket, answers: Answers, *, heartbeat: float) -> None:
+    def __init__(
+        self,
+        wire: Link,
+        listening: socket.socket,
+        answers: Answers,
+        *,
+        heartbeat: float,
+        heard: Callable[[Report], None],
+    ) -> None:
         listening.setblocking(False)
         self._wire = wire
+        self._heard = heard
+        self._orders: deque[Order] = deque()
         self._listening = listening
         self._answers = answers
         self._heartbeat = heartbeat
@@ -62,6 +74,11 @@ class Server:
         """End the loop; may be called by a signal handler."""
         self._stopping = True
         self._call(b"s")
+
+    def say(self, order: Order) -> None:
+        """Say `order` to the launcher; may be called by any thread."""
+        self._orders.append(order)
+        self._call(b"o")
 
     def run(self) -> None:
         """Turn the loop until the end."""
@@ -84,15 +101,18 @@ class Server:
 
     def _turn(self, wait: float) -> None:
         poll = select.poll()
-        for fd in (self._wire.fileno(), self._listening.fileno(), self._wakeup):
+        for fd in (self._listening.fileno(), self._wakeup):
             poll.register(fd, select.POLLIN)
+        poll.register(self._wire.fileno(), select.POLLIN | (select.POLLOUT if self._wire.wants_write else 0))
         for fd, client in self._clients.items():
             poll.register(fd, select.POLLIN | (select.POLLOUT if client.link.wants_write else 0))
         ready = dict(poll.poll(wait * 1000))
-        if self._wire.fileno() in ready:
-            self._wire.receive()
         if self._wakeup in ready:
             os.read(self._wakeup, 4096)
+        if ready.get(self._wire.fileno(), 0) & ~select.POLLOUT:
+            for report in self._wire.receive():
+                self._heard(report)
+        self._write()
         while self._done:
             self._send(*self._done.popleft())
         for fd in [fd for fd in ready if fd in self._clients]:
@@ -100,6 +120,12 @@ class Server:
         self._drop_silent()
         if self._listening.fileno() in ready:
             self._accept()
+
+    def _write(self) -> None:
+        """Write what is to be said, no faster than the launcher reads: it gives up whoever holds too much."""
+        self._wire.flush()
+        while self._orders and not self._wire.wants_write:
+            self._wire.send(self._orders.popleft())
 
     # --- clients -----------------------------------------------------------------------------------------
 

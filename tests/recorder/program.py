@@ -12,11 +12,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, FrameReader, frame
-from crond.model.messages import Answer, Ask, Heartbeat
+from crond.model.messages import ORDERS, Answer, Ask, Heartbeat, Order, Report
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 30.0
@@ -55,6 +56,8 @@ class Recorder:
     def start(self) -> None:
         """Start the next one."""
         self.wire, theirs = socket.socketpair()
+        self._reader = FrameReader(LARGE_FRAME)
+        self._said: list[Order] = []
         told = {
             "journal": str(self.journal),
             "history": str(self.history),
@@ -118,11 +121,24 @@ class Recorder:
 
     def heartbeat(self) -> None:
         """Wait for the next sign of life."""
-        reader = FrameReader(LARGE_FRAME)
+        self.said(Heartbeat)
+
+    def said(self, kind: type[Any] | UnionType) -> Any:
+        """Return the next order of this `kind`; signs of life in between are passed over."""
         self.wire.settimeout(DEADLINE)
-        while not (payloads := reader.feed(self.wire.recv(4096))):
-            pass
-        assert isinstance(decode(payloads[0], Heartbeat), Heartbeat)
+        while True:
+            while self._said:
+                order = self._said.pop(0)
+                if isinstance(order, kind):
+                    return order
+                assert isinstance(order, Heartbeat), f"it said {order}"
+            data = self.wire.recv(65536)
+            assert data, "it hung up"
+            self._said += [decode(payload, *ORDERS) for payload in self._reader.feed(data)]
+
+    def tell(self, report: Report) -> None:
+        """Say `report`, as the launcher does."""
+        self.wire.sendall(frame(encode(report)))
 
     def reply(self, verb: str, **arguments: str) -> Answer:
         """Ask, and return the answer."""

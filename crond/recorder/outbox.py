@@ -1,0 +1,220 @@
+"""The outbox: what is to be told to whom, and what became of it, in a local file of its own.
+
+Owns that file and what comes into it and leaves it: every step is one transaction. It needs neither the
+history's database nor a clock: `now` is handed in, epoch seconds. What is sent when is
+`crond.recorder.tries`'. Called by the delivery's thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from crond.alerts.wording import title_of
+from crond.model.alert import Addressee, Flip
+from crond.recorder.feed import Position
+
+#: The version of the file's tables.
+SCHEMA = 1
+#: Seconds that another of our connections may keep the file.
+_BUSY = 5.0
+#: Older than this when the outbox began, news is no news.
+TOO_OLD = 3600.0
+#: What is over stays for so many seconds, and so many rows.
+KEPT, KEPT_ROWS = 30 * 86400.0, 100_000
+#: Pieces of news that may wait for one target.
+MOST_WAITING = 10_000
+
+#: A row of `deliveries` is a flip for one target. `head` is the row that stands for the message that it is
+#: in: the oldest of them; what is said of a message stands there. `mark` tells our tries from those of a
+#: file that was here before.
+_TABLES = """
+CREATE TABLE place (
+    one INTEGER PRIMARY KEY CHECK (one = 1), token TEXT NOT NULL, born REAL NOT NULL, mark TEXT NOT NULL,
+    segment INTEGER NOT NULL, offset INTEGER NOT NULL
+);
+CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    flip_id TEXT NOT NULL, target TEXT NOT NULL, label TEXT NOT NULL, channel TEXT NOT NULL,
+    uid INTEGER NOT NULL, event TEXT NOT NULL, ping INTEGER NOT NULL, job TEXT NOT NULL, run TEXT NOT NULL,
+    at REAL NOT NULL, kept REAL NOT NULL, cooldown REAL NOT NULL, pipeline TEXT NOT NULL, instant REAL,
+    flip TEXT NOT NULL, state TEXT NOT NULL, title TEXT NOT NULL, error TEXT NOT NULL, ended REAL,
+    head INTEGER, made REAL, message TEXT, attempt TEXT NOT NULL DEFAULT '',
+    tries INTEGER NOT NULL DEFAULT 0, again INTEGER NOT NULL DEFAULT 0, unsure INTEGER NOT NULL DEFAULT 0,
+    result TEXT NOT NULL DEFAULT '', first REAL, next REAL, done TEXT NOT NULL DEFAULT '[]',
+    UNIQUE (flip_id, target)
+);
+CREATE INDEX open_deliveries ON deliveries (state, head) WHERE state IN ('pending', 'sending');
+CREATE INDEX deliveries_by_head ON deliveries (head);
+CREATE INDEX deliveries_by_job ON deliveries (channel, job, made);
+CREATE INDEX deliveries_by_end ON deliveries (ended);
+"""
+_KEEP = """
+INSERT OR IGNORE INTO deliveries (flip_id, target, label, channel, uid, event, ping, job, run, at, kept,
+    cooldown, pipeline, instant, flip, state, title, error, ended)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_WAITING = (
+    "SELECT COUNT(*), MIN(label) FROM deliveries WHERE channel = ? AND state = 'pending' AND head IS NULL"
+)
+_DROP = """
+UPDATE deliveries SET state = 'failed', error = 'too many', ended = ? WHERE id IN (
+    SELECT id FROM deliveries WHERE channel = ? AND state = 'pending' AND head IS NULL ORDER BY id LIMIT ?)
+"""
+_PRUNE = "DELETE FROM deliveries WHERE ended < ? AND state IN ('sent', 'failed', 'muted')"
+_PRUNE_MOST = """
+DELETE FROM deliveries WHERE id IN (
+    SELECT id FROM deliveries WHERE state IN ('sent', 'failed', 'muted') ORDER BY ended, id LIMIT ?)
+"""
+
+
+class BadOutbox(ValueError):
+    """A file that is no outbox of ours; the text says why."""
+
+
+class Outbox:
+    """The file at `path`, of the journal with `token`. Raises sqlite3.Error, OSError and BadOutbox."""
+
+    def __init__(self, path: str, token: str, *, host: str, now: float) -> None:
+        self._path = path
+        self.host = host
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.fchmod(fd, 0o600)
+            self._inode = os.fstat(fd).st_ino
+        finally:
+            os.close(fd)
+        self._connection = connected(path)
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            with self.transaction():
+                self._begin(token, now)
+            self.mark, *place = self.one("SELECT mark, segment, offset FROM place")
+        except BaseException:
+            self._connection.close()
+            raise
+        self.position = Position(*place)
+
+    def _begin(self, token: str, now: float) -> None:
+        (version,) = self.one("PRAGMA user_version")
+        if version == 0:
+            for statement in _TABLES.split(";"):
+                self.do(statement)
+            self.do(f"PRAGMA user_version = {SCHEMA}")
+            values = (token, now, os.urandom(3).hex())
+            self.do("INSERT INTO place VALUES (1, ?, ?, ?, 0, 0)", *values)
+        elif version != SCHEMA:
+            raise BadOutbox(f"its tables are of version {version}, and this program knows {SCHEMA}")
+        begun = "UPDATE place SET token = ?, born = ?, segment = 0, offset = 0 WHERE token != ?"
+        self.do(begun, token, now, token)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def is_current(self) -> bool:
+        """True if the file still lies where others look for it."""
+        try:
+            return os.stat(self._path).st_ino == self._inode
+        except OSError:
+            return False
+
+    # --- what comes and goes -----------------------------------------------------------------------------
+
+    def take(self, flips: Sequence[Flip], end: Position, now: float) -> list[str]:
+        """Keep `flips`, which the journal has before `end`; return what is worth a line in the log."""
+        with self.transaction():
+            (born,) = self.one("SELECT born FROM place")
+            channels = set()
+            for flip in flips:
+                old = flip.at < max(born - TOO_OLD, now - KEPT)
+                channels |= self.keep(flip, now, error="too old to be told" if old else "")
+            self.do("UPDATE place SET segment = ?, offset = ?", *end)
+            said = [line for channel in sorted(channels) if (line := self._drop_most(channel, now))]
+        self.position = end
+        return said
+
+    def keep(self, flip: Flip, now: float, *, error: str = "") -> set[str]:
+        """Keep `flip` for each of its targets, inside a transaction; what is kept already stays as it is.
+
+        Return the channels for which it waits.
+        """
+        state = "muted" if flip.muted else "failed" if error else "pending"
+        ended = None if state == "pending" else now
+        body = json.dumps(flip.values(), separators=(",", ":"))
+        title = title_of(flip, self.host)
+        channels = set()
+        for one in flip.addressees:
+            channel = _channel(flip, one)
+            channels.add(channel)
+            about = (flip.uid, flip.event.value, flip.event.is_ping, flip.job, flip.run, flip.at, now)
+            kin = (flip.cooldown, flip.pipeline, flip.instant)
+            self.do(_KEEP, flip.id, *one, channel, *about, *kin, body, state, title, error, ended)
+        return channels if state == "pending" else set()
+
+    def _drop_most(self, channel: str, now: float) -> str:
+        """Let no more wait for one target than anybody would read."""
+        count, label = self.one(_WAITING, channel)
+        if count <= MOST_WAITING:
+            return ""
+        self.do(_DROP, now, channel, count - MOST_WAITING)
+        return f"alerts to {label}: too many wait; the {count - MOST_WAITING} oldest are not sent"
+
+    def prune(self, now: float) -> None:
+        """Remove what has been over for long, and the oldest of what is too much."""
+        with self.transaction():
+            self.do(_PRUNE, now - KEPT)
+            (count,) = self.one("SELECT COUNT(*) FROM deliveries")
+            if count > KEPT_ROWS:
+                self.do(_PRUNE_MOST, count - KEPT_ROWS)
+
+    # --- the file ----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing of what is done inside."""
+        with transaction(self._connection):
+            yield
+
+    def do(self, statement: str, *values: Any) -> None:
+        self._connection.execute(statement, values)
+
+    def one(self, statement: str, *values: Any) -> tuple[Any, ...]:
+        """Return the one row that `statement` finds."""
+        row: tuple[Any, ...] = self._connection.execute(statement, values).fetchone()
+        return row
+
+    def all(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows that `statement` finds."""
+        return self._connection.execute(statement, values).fetchall()
+
+
+def connected(path: str) -> sqlite3.Connection:
+    """Return a connection to the outbox at `path`, which exists; transactions begin where we say so."""
+    connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+    # In a WAL, NORMAL may take the last commits back after a power cut: then what was sent would be again.
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing of what is done to `connection` inside."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.rollback()
+        raise
+
+
+def _channel(flip: Flip, one: Addressee) -> str:
+    """Return what stands for the target as this owner's crontab names it."""
+    key = json.dumps([flip.uid, flip.origin, one.digest]).encode("ascii")
+    return hashlib.blake2s(key, digest_size=8).hexdigest()
