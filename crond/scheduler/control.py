@@ -177,9 +177,10 @@ class Control:
             return self._stop(client, views, arguments, reading)
         if verb in wishes.OF_JOBS:
             job = self._job(views, arguments.get("job", ""))
-            before = views.pause_of(job)
+            key, held = ("muted", views.mute_of) if "mute" in verb else ("paused", views.pause_of)
+            before = held(job)
             self._act(reading, wishes.OF_JOBS[verb](job, arguments, client.uid, reading))
-            return {"job": job.id, "paused": views.pause_of(job), "before": before}
+            return {"job": job.id, key: held(job), "before": before}
         if verb == "mark":
             run = self._named(views, arguments)
             self._act(reading, wishes.mark(run, arguments, client.uid))

@@ -14,18 +14,20 @@ from crond.model.events import (
     BackfillRequested,
     Event,
     MarkRequested,
+    MuteRequested,
     PauseRequested,
     RerunRequested,
     ResumeRequested,
     RunRequested,
     StopRequested,
+    UnmuteRequested,
 )
 from crond.model.job import Job
 from crond.model.messages import Pairs
 from crond.model.run import Outcome, Run, State
 from crond.scheduler.refusal import Refusal
 
-#: Longest note of a pause, in characters.
+#: Longest note of a pause or a mute, in characters.
 _NOTE = 500
 _LONGEST_VALUE = 32 * 1024
 _LENGTH = re.compile(r"[1-9]\d{0,9}", re.ASCII)
@@ -61,17 +63,29 @@ def stop(run: Run, by: int) -> StopRequested:
 
 def _pause(job: Job, arguments: dict[str, str], by: int, reading: Reading) -> Event:
     """`seconds` is for how long (without it: until resumed), `note` says why."""
+    return PauseRequested(job.id, by, _until(arguments, reading), arguments.get("note", "")[:_NOTE])
+
+
+def _resume(job: Job, _arguments: dict[str, str], by: int, _reading: Reading) -> Event:
+    return ResumeRequested(job.id, by)
+
+
+def _mute(job: Job, arguments: dict[str, str], by: int, reading: Reading) -> Event:
+    """As `_pause`, without `seconds` until unmuted."""
+    return MuteRequested(job.id, by, _until(arguments, reading), arguments.get("note", "")[:_NOTE])
+
+
+def _unmute(job: Job, _arguments: dict[str, str], by: int, _reading: Reading) -> Event:
+    return UnmuteRequested(job.id, by)
+
+
+def _until(arguments: dict[str, str], reading: Reading) -> float | None:
     seconds = arguments.get("seconds")
     if seconds is not None and not (
         seconds.isascii() and seconds.isdigit() and 0 < int(seconds[:12]) < 10**10
     ):
         raise Refusal("bad_request", f"seconds must be a whole number, not {seconds!r}")
-    until = None if seconds is None else reading.wall + int(seconds)
-    return PauseRequested(job.id, by, until, arguments.get("note", "")[:_NOTE])
-
-
-def _resume(job: Job, _arguments: dict[str, str], by: int, _reading: Reading) -> Event:
-    return ResumeRequested(job.id, by)
+    return None if seconds is None else reading.wall + int(seconds)
 
 
 def _backfill(job: Job, arguments: dict[str, str], by: int, reading: Reading) -> Event:
@@ -115,6 +129,8 @@ def moment(arguments: dict[str, str], name: str) -> float | None:
 OF_JOBS: dict[str, Callable[[Job, dict[str, str], int, Reading], Event]] = {
     "pause": _pause,
     "resume": _resume,
+    "mute": _mute,
+    "unmute": _unmute,
 }
 #: Those that make runs; clients may wait for the end of these.
 TO_START: dict[str, Callable[[Job, dict[str, str], int, Reading], Event]] = {
