@@ -70,9 +70,6 @@ leaves out what is wrong, obeys the rest, **runs the entry** as cron would, and 
 and in `crontabx status`. No error of an annotation makes Debian's rules ignore the file. The codes are in
 [Checks](checks.md).
 
-A key that this version knows and does not act upon is a warning, `annotation-inert`: below such keys say
-**not yet**.
-
 An entry with `@after`, in its line or in `schedule=`, has no time of its own: it has the instants of the
 first job in its `depends_on`, and starts when all of them have ended.
 
@@ -94,8 +91,6 @@ def _key(key: Key) -> str:
         lines.append("- Not in `#: defaults`" + ("" if "job" in key.places else " and `#: job`"))
     if key.needs:
         lines.append(f"- Has no effect without [`{key.needs}`](#{key.needs})")
-    if not key.acts:
-        lines.append("- **Not yet**: read, checked and kept, but not acted upon by this version")
     return f"### `{key.name}`\n\n{key.meaning}\n\n" + "\n".join(lines) + "\n"
 
 
@@ -128,8 +123,6 @@ def _roff(key: Key) -> list[str]:
     """One sentence a line, without Markdown's marks; a line must not begin with a control character."""
     text = key.meaning.replace("`", "").replace("\\", "\\e")
     said = [*re.split(r"(?<=\.) (?=[A-Z])", text), f"Takes {key.form.words.replace(chr(92), '')}."]
-    if not key.acts:
-        said.append("Not acted upon by this version.")
     return [f"\\&{line}" if line[:1] in ".'" else line for line in said]
 
 

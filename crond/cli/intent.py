@@ -22,19 +22,16 @@ if TYPE_CHECKING:
     from crond.cli.source import Source
     from crond.model.entry import Entry
 
-_INERT = "Written, but not acted upon by this version:"
-
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One entry: `does` are sentences that hold, `inert` those that are written and do not hold yet."""
+    """One entry; `does` are sentences."""
 
     line: int
     name: str | None
     schedule: str
     command: str
     does: tuple[str, ...]
-    inert: tuple[str, ...]
 
 
 def intents_of(source: Source) -> list[Intent]:
@@ -43,18 +40,17 @@ def intents_of(source: Source) -> list[Intent]:
 
 
 def _of(entry: Entry) -> Intent:
-    does, inert = [words_of(entry.schedule), *notes_of_settings(entry)], list[str]()
+    does = [words_of(entry.schedule), *notes_of_settings(entry)]
     for key in KEYS.values():
         value = entry.name if key.name == "name" else getattr(entry.policy, key.name)
         if value != (None if key.name == "name" else getattr(PLAIN, key.name)):
-            (does if key.acts else inert).append(printable(key.sentence(value)))
+            does.append(printable(key.sentence(value)))
     return Intent(
         line=entry.line,
         name=None if entry.name is None else printable(entry.name),
         schedule=printable(str(entry.schedule)),
         command=printable(entry.command),
         does=tuple(does),
-        inert=tuple(inert),
     )
 
 
@@ -65,9 +61,6 @@ def show_intents(intents: Iterable[Intent]) -> None:
         title = f"line {intent.line}  {intent.schedule}  {intent.command}"
         click.echo(f"\n{title if width is None else fit(title, width)}")
         _show_sentences(intent.does, width)
-        if intent.inert:
-            click.echo(f"  {_INERT}")
-            _show_sentences(intent.inert, width)
 
 
 def _show_sentences(sentences: Iterable[str], width: int | None) -> None:

@@ -158,6 +158,8 @@ class Alerting:
         # What somebody asked for may end more than once without another start.
         again = () if run.by is None else (repr(run.ended_at),)
         values = self._of_job(job) | _of_run(run) | said
+        if event.is_ping:
+            values["muted"] = False  # whoever watches for silence would be told by that
         identity = flip_id(event, run.id, run.starts, *again)
         return [Flip(id=identity, event=event, at=_moment(run), addressees=told, **values)]
 

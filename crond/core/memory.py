@@ -7,7 +7,7 @@ twice is applying it once. Pure; the scheduler's journal stores and replays the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -341,6 +341,15 @@ def due(dues: list[Waiting]) -> Record:
 
 def _waiting(job: str, instant: float, ordinal: int, trigger: str) -> Waiting:
     return Waiting(job, instant, ordinal, Trigger(trigger))
+
+
+def news_in(records: Iterable[Record]) -> Iterator[Record]:
+    """Yield what `records` tell, as records that change nothing: a snapshot holds no news."""
+    for kind, *values in records:
+        if kind == "flip":
+            yield ["flip", values[0]]
+        elif kind == "run" and len(values) > 1:
+            yield from (["flip", one] for one in values[1]["flips"])
 
 
 def changed(run: Run) -> Record:

@@ -164,9 +164,6 @@ def _read_key(
         message = f"{key.name} is said twice: the last one counts"
         report(Problem(word.line, word.column, "warning", message, code="annotation-idle"))
     layer[key.name] = Said(value, word.line, word.column)
-    if not key.acts:
-        message = f"{key.name!r} is not acted upon by this version"
-        report(Problem(word.line, word.column, "warning", message, code="annotation-inert"))
 
 
 def _value(key: Key, text: str | None, rules: Rules) -> Hashable | None:

@@ -79,7 +79,7 @@ class Key:
     """One key. `default` is how it would be written, "" where without the key there is nothing.
 
     `says` is a sentence for people with `{}` in the place of the value. `needs` names the key without which
-    it has no effect. `acts`: this version obeys it.
+    it has no effect.
     """
 
     name: str
@@ -89,7 +89,6 @@ class Key:
     says: str
     needs: str = ""
     places: tuple[Place, ...] = ("entry", "defaults", "job")
-    acts: bool = True
 
     def sentence(self, value: object) -> str:
         """Return what `value` means, for a person."""
@@ -183,8 +182,8 @@ SECTIONS = (
             " and, after `kill_timeout`, KILL.", "An attempt that runs for {} is stopped."),
         Key("kill_timeout", DURATION, "", "How long a job that is stopped has to end by itself; without it,"
             " what the host's settings say.",
-            "When stopped it has {} to end.", acts=True),
-        Key("stop_signal", SIGNAL, "TERM", "The signal that stops it.", "It is stopped with {}.", acts=True),
+            "When stopped it has {} to end."),
+        Key("stop_signal", SIGNAL, "TERM", "The signal that stops it.", "It is stopped with {}."),
         Key("success_codes", CODES, "0", "The whole list of exit statuses that are a success.",
             "Success is to exit with {}."),
         Key("skip_codes", CODES, "", "Exit statuses that mean there was nothing to do. One that is also in"
@@ -207,61 +206,62 @@ SECTIONS = (
     )),
     Section("Who hears of it", (
         Key("on_failure", TARGETS, "", "Who is told when a run has failed for good, after its retries.",
-            "A failure is told to {}.", acts=False),
+            "A failure is told to {}."),
         Key("on_retry", TARGETS, "", "Who is told when it will be tried again.",
-            "A retry is told to {}.", acts=False),
+            "A retry is told to {}."),
         Key("on_success", TARGETS, "", "Who is told of each success.",
-            "A success is told to {}.", acts=False),
+            "A success is told to {}."),
         Key("on_recovery", TARGETS, "",
             "Who is told of the first success after a failure; those of `on_failure` are told anyway.",
-            "A recovery is told to {}.", acts=False),
+            "A recovery is told to {}."),
         Key("on_skip", TARGETS, "", "Who is told when a run is skipped.",
-            "A skipped run is told to {}.", acts=False),
+            "A skipped run is told to {}."),
         Key("on_late", TARGETS, "", "Who is told when a promise is broken (the next three keys).",
-            "Lateness is told to {}.", acts=False),
+            "Lateness is told to {}."),
         Key("late_after", PERIOD, "", "Promises that it has started so soon after its instant.",
-            "It is late if it has not started after {}.", acts=False),
+            "It is late if it has not started after {}.", needs="on_late"),
         Key("warn_runtime", PERIOD, "", "Promises that it has ended after this time.",
-            "It is late if it runs longer than {}.", acts=False),
+            "It is late if it runs longer than {}.", needs="on_late"),
         Key("max_time_since_success", PERIOD, "",
             "Promises that its last success is not longer ago than this.",
-            "It is late if its last success is longer ago than {}.", acts=False),
+            "It is late if its last success is longer ago than {}.", needs="on_late"),
         Key("alert_after", NUMBER, "1", "Only this many failures in a row are told of.",
-            "It is told of after this many failures in a row: {}.", acts=False),
+            "It is told of after this many failures in a row: {}."),
         Key("alert_cooldown", DURATION, "0", "At most one message in this time; a digest follows.",
-            "There is at most one message in {}.", acts=False),
+            "There is at most one message in {}."),
         Key("mail", one_of("cron", "failure", "always", "never"), "cron",
-            "When its output is mailed to `MAILTO`: `cron` is whenever there is some.",
-            "Its output is mailed: {}.", acts=False),
+            "When its output is mailed to `MAILTO`: `cron` is whenever there is some, `failure` is when it"
+            " has failed for good, `always` is even without output.",
+            "Its output is mailed: {}."),
         Key("ping", PINGS, "",
             "A URL in the manner of healthchecks: it is told of each start and of each end.",
-            "Starts and ends are told to {}.", places=_OWN, acts=False),
+            "Starts and ends are told to {}.", places=_OWN),
     )),
     Section("Where and with what", (
         Key("env_file", PATH, "", "A file of `NAME=VALUE` lines for its environment.",
-            "Its environment is read from {}.", acts=True),
+            "Its environment is read from {}."),
         Key("secret_env", SECRETS, "",
             "A variable whose value is read when it starts and masked wherever it would be shown.",
-            "It is given the secret {}.", acts=True),
+            "It is given the secret {}."),
         Key("working_dir", PATH, "", "The folder that it starts in; without it, the user's home.",
-            "It starts in {}.", acts=True),
-        Key("umask", UMASK, "", "Its file mode mask.", "Its umask is {}.", acts=True),
-        Key("nice", NICE, "", "Its niceness; below 0 for root only.", "Its niceness is {}.", acts=True),
-        Key("ionice", IONICE, "", "Its class and level of disk access.", "Its disk access is {}.", acts=True),
+            "It starts in {}."),
+        Key("umask", UMASK, "", "Its file mode mask.", "Its umask is {}."),
+        Key("nice", NICE, "", "Its niceness; below 0 for root only.", "Its niceness is {}."),
+        Key("ionice", IONICE, "", "Its class and level of disk access.", "Its disk access is {}."),
         Key("limit_nofile", NUMBER, "", "How many files each of its processes may have open.",
-            "Each of its processes may have so many files open: {}.", acts=True),
-        Key("memory_max", SIZE, "", "How much memory it may use.", "It may use {} of memory.", acts=True),
+            "Each of its processes may have so many files open: {}."),
+        Key("memory_max", SIZE, "", "How much memory it may use.", "It may use {} of memory."),
         Key("cpu_quota", PERCENT, "", "How much of the processors it may use.",
-            "It may use {} of a processor.", acts=True),
+            "It may use {} of a processor."),
         Key("log_max_size", SIZE, "",
             "What is kept of the output of an attempt; without it, what the host's settings say.",
-            "{} of each output are kept.", acts=True),
+            "{} of each output are kept."),
         Key("keep_runs", COUNT, "",
             "How many of its outputs are kept; without it, what the host's settings say.",
-            "So many of its outputs are kept: {}.", acts=True),
+            "So many of its outputs are kept: {}."),
         Key("keep_days", DAYS, "",
             "How many days its outputs are kept; without it, what the host's settings say.",
-            "So many days its outputs are kept: {}.", acts=True),
+            "So many days its outputs are kept: {}."),
     )),
 )  # fmt: skip
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import select
 import signal
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from crond.core.clockwork import Reading
 from crond.core.engine import Engine
+from crond.core.memory import news_in
 from crond.link import Link, LinkClosed
-from crond.model.actions import Action, Changed, Notice, Remember, Send
+from crond.model.actions import Action, Changed, Notice, Record, Remember, Send
 from crond.model.crontab import parse_crontab
 from crond.model.events import Event, TableParsed, Woke
 from crond.model.host import NO_HOST, read_host
@@ -40,6 +42,8 @@ from crond.scheduler.log import log
 from crond.zones import HostZone
 
 _SLACK = 0.0002
+#: Most news that waits for a journal that cannot be written; the newest is kept.
+_MOST_UNTOLD = 10_000
 #: Seconds for which the launcher may go unheard while dues wait to be started.
 _DEAF = 0.25
 #: Seconds after which no further client is served before what became due meanwhile.
@@ -75,6 +79,7 @@ class Loop:
         self._numbered = 0
         self._heard = float("-inf")  # monotonic
         self._behind = False
+        self._untold: list[Record] = []
         self._watched: dict[int, bool] = {}
         self._served = -1  # the client served last
 
@@ -211,26 +216,30 @@ class Loop:
             elif isinstance(action, Notice):
                 log(action.text)
 
-    def _write(self, records: list[Any]) -> None:
-        if self._behind:
-            return  # the whole memory is written as soon as that is possible
+    def _write(self, records: list[Record]) -> None:
         try:
-            self._journal.append(records)
+            if not self._behind:
+                self._journal.append(records)
+                return
         except OSError as error:
             # Jobs are more important than our memory of them: go on, and write all of it once there is
             # room.
             log(f"the journal cannot be written: {error.strerror or error}; a restart now would forget")
             self._behind = True
+        # The whole memory is written as soon as that is possible; it holds no news, and a disk that is full
+        # is news itself.
+        self._untold = [*self._untold, *news_in(records)][-_MOST_UNTOLD:]
 
     def _rewrite(self) -> None:
         try:
-            self._journal.rewrite(self._engine.memory.records())
+            self._journal.rewrite(chain(self._engine.memory.records(), self._untold))
         except OSError:
             self._behind = True
         else:
             if self._behind:
                 log("the journal is complete again")
             self._behind = False
+            self._untold = []
 
     def _watch(self) -> None:
         """Tell the waiter which sockets matter now, and only what changed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from crond.core.health import Mute
 from crond.core.memory import Pause
 from crond.model.run import Run, Wait
 
@@ -46,8 +47,8 @@ def shown(run: Run) -> dict[str, Any]:
     }
 
 
-def pause_shown(pause: Pause) -> dict[str, Any]:
-    """Return `pause` as a JSON value."""
+def pause_shown(pause: Pause | Mute) -> dict[str, Any]:
+    """Return a pause, or a mute, as a JSON value."""
     return {
         "since": iso(pause.began),
         "until": iso_or_none(pause.until),

@@ -134,17 +134,28 @@ class _Request:
     # --- wishes ------------------------------------------------------------------------------------------
 
     def pause(self) -> Answered:
-        return self._of_job(wishes.pause)
+        return self._of_job(wishes.pause, "paused", self.views.pause_of)
 
     def resume(self) -> Answered:
-        return self._of_job(wishes.resume)
+        return self._of_job(wishes.resume, "paused", self.views.pause_of)
 
-    def _of_job(self, wish: Callable[[Job, dict[str, str], int, Reading], Event]) -> Answered:
+    def mute(self) -> Answered:
+        return self._of_job(wishes.mute, "muted", self.views.mute_of)
+
+    def unmute(self) -> Answered:
+        return self._of_job(wishes.unmute, "muted", self.views.mute_of)
+
+    def _of_job(
+        self,
+        wish: Callable[[Job, dict[str, str], int, Reading], Event],
+        key: str,
+        held: Callable[[Job], dict[str, Any] | None],
+    ) -> Answered:
         job = self._job()
-        before = self.views.pause_of(job)
+        before = held(job)
 
         def told(_actions: Sequence[Action]) -> dict[str, Any]:
-            return {"job": job.id, "paused": self.views.pause_of(job), "before": before}
+            return {"job": job.id, key: held(job), "before": before}
 
         return Answered(told, (wish(job, self.arguments, self.uid, self.reading),))
 
@@ -282,6 +293,8 @@ _VERBS: dict[str, Callable[[_Request], dict[str, Any] | Answered | Ordered]] = {
     "metrics": _Request.measured,
     "pause": _Request.pause,
     "resume": _Request.resume,
+    "mute": _Request.mute,
+    "unmute": _Request.unmute,
     "mark": _Request.mark,
     "stop": _Request.stop,
     "run": _Request.run,

@@ -75,6 +75,9 @@ class Views:
             "running": [shown(run) for run in runs if run.state is not State.FINISHED],
             "next": self._soonest(_SHOWN),
             "paused": self._pauses(self.jobs()),
+            "muted": [
+                {"job": job.id, **mute} for job in self.jobs() if (mute := self.mute_of(job)) is not None
+            ],
             "held": [
                 {"job": job.id, "reason": self._engine.roster.held[job.id]}
                 for job in self.jobs()
@@ -129,6 +132,11 @@ class Views:
         return (
             pause_shown(self._engine.memory.pauses[job.id]) if self._engine.memory.is_paused(job.id) else None
         )
+
+    def mute_of(self, job: Job) -> dict[str, Any] | None:
+        """Since when and until when news of `job` is not sent, None while it is."""
+        mute = self._engine.memory.mutes.get(job.id)
+        return None if mute is None else pause_shown(mute)
 
     def graph(self, jobs: list[Job]) -> dict[str, Any]:
         """The jobs of the pipelines of `jobs` (with none: of all pipelines), and their arrows."""
@@ -303,6 +311,7 @@ class Views:
             "next": None if moment is None else iso(moment),
             "held": self._engine.roster.held.get(job.id, ""),
             "paused": self.pause_of(job),
+            "muted": self.mute_of(job),
             "enabled": entry.policy.enabled,
             "zone": entry.policy.timezone or entry.timezone,
             "running": [shown(run) for run in runs if run.state is not State.FINISHED],

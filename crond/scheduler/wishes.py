@@ -13,18 +13,20 @@ from crond.core.preview import Preview
 from crond.model.events import (
     BackfillRequested,
     MarkRequested,
+    MuteRequested,
     PauseRequested,
     RerunRequested,
     ResumeRequested,
     RunRequested,
     StopRequested,
+    UnmuteRequested,
 )
 from crond.model.job import Job
 from crond.model.messages import Pairs
 from crond.model.run import Outcome, Run, State
 from crond.scheduler.refusal import Refusal
 
-#: Longest note of a pause, in characters.
+#: Longest note of a pause or a mute, in characters.
 _NOTE = 500
 _LONGEST_VALUE = 32 * 1024
 _SECONDS = re.compile(r"[1-9]\d{0,9}", re.ASCII)
@@ -64,16 +66,29 @@ def stop(run: Run, by: int) -> StopRequested:
 
 def pause(job: Job, arguments: dict[str, str], by: int, reading: Reading) -> PauseRequested:
     """Pause a job. `seconds` is for how long (without it: until resumed), `note` says why."""
-    seconds = arguments.get("seconds")
-    if seconds is not None and not _SECONDS.fullmatch(seconds):
-        raise Refusal("bad_request", f"seconds must be a whole number, not {seconds!r:.60}")
-    until = None if seconds is None else reading.wall + int(seconds)
-    return PauseRequested(job.id, by, until, arguments.get("note", "")[:_NOTE])
+    return PauseRequested(job.id, by, _until(arguments, reading), arguments.get("note", "")[:_NOTE])
 
 
 def resume(job: Job, _arguments: dict[str, str], by: int, _reading: Reading) -> ResumeRequested:
     """Let a job be due again."""
     return ResumeRequested(job.id, by)
+
+
+def mute(job: Job, arguments: dict[str, str], by: int, reading: Reading) -> MuteRequested:
+    """Let nobody be told of a job. `seconds` is for how long (without it: until unmuted), `note` says why."""
+    return MuteRequested(job.id, by, _until(arguments, reading), arguments.get("note", "")[:_NOTE])
+
+
+def unmute(job: Job, _arguments: dict[str, str], by: int, _reading: Reading) -> UnmuteRequested:
+    """Let people be told of a job again."""
+    return UnmuteRequested(job.id, by)
+
+
+def _until(arguments: dict[str, str], reading: Reading) -> float | None:
+    seconds = arguments.get("seconds")
+    if seconds is not None and not _SECONDS.fullmatch(seconds):
+        raise Refusal("bad_request", f"seconds must be a whole number, not {seconds!r:.60}")
+    return None if seconds is None else reading.wall + int(seconds)
 
 
 def backfill(job: Job, arguments: dict[str, str], by: int, reading: Reading) -> BackfillRequested:

@@ -67,14 +67,6 @@ RULES = (
         parsed=True,
     ),
     Rule(
-        "annotation-inert",
-        "warning",
-        "An annotation that has no effect in this version.",
-        "#: on_failure=ops\n0 3 * * * true",
-        "MAILTO=ops\n#: retries=2\n0 3 * * * true",
-        parsed=True,
-    ),
-    Rule(
         "annotation-bad",
         "error",
         "An annotation that cannot be obeyed as it is written. The daemon leaves it out, and runs the entry.",

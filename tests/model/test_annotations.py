@@ -17,7 +17,7 @@ from crond.model.crontab import Table, parse_crontab
 from crond.model.dependency import Dependency
 from crond.model.fields import Dialect
 from crond.model.host import Host
-from crond.model.keys import KEYS, SECTIONS, keys_for
+from crond.model.keys import KEYS, keys_for
 from crond.model.policy import PLAIN, Policy, Said, policy_of
 from crond.model.problem import Problem
 from crond.model.schedule import NICKNAMES, After, At, Cron, Every
@@ -108,12 +108,8 @@ def parsed(text: str, **how: Any) -> Table:
 
 
 def told(table: Table, severity: str = "error") -> list[tuple[int, int, str]]:
-    """The problems of one severity, but for the words that every key has which does not act yet."""
-    return [
-        (one.line, one.column, one.message)
-        for one in table.problems
-        if one.severity == severity and one.code != "annotation-inert"
-    ]
+    """The problems of one severity."""
+    return [(one.line, one.column, one.message) for one in table.problems if one.severity == severity]
 
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "IFS", "HOME", "A" * 129])
@@ -214,17 +210,6 @@ def test_an_error_of_an_annotation_leaves_out_what_it_says(dialect: str) -> None
     assert (table.entries[0].policy.retries, table.entries[0].policy.timeout) == (0, 300)
     assert len(table.errors) == 1
     assert not table.syntax_errors
-
-
-def test_a_key_without_effect_is_named() -> None:
-    """Nobody shall believe in a retry that does not happen; what acts is not named."""
-    table = parsed(f"#: name=a on_retry=ops retries=2 mail=never schedule='1 2 * * *'\n{LINE}")
-    assert [(one.severity, one.column, one.message) for one in table.problems] == [
-        ("warning", 11, "'on_retry' is not acted upon by this version"),
-        ("warning", 34, "'mail' is not acted upon by this version"),
-    ]
-    inert = {key.name for section in SECTIONS for key in section.keys if section.title == "Who hears of it"}
-    assert {key.name for key in KEYS.values() if not key.acts} == inert
 
 
 # --- what holds where ---------------------------------------------------------------------------------
@@ -509,7 +494,7 @@ CRON_TZ=Asia/Seoul
 #: name=weather timeout=10m ping=https://hc.example/1 ping=https://hc.example/2
 0 6 * * *   fetch-weather
 #: name=sales skip_on=KR,/etc/holidays jitter=10m
-#: late_after=15m alert_after=3 alert_cooldown=1h
+#: late_after=15m on_late=ops alert_after=3 alert_cooldown=1h
 0 6 * * *   fetch-sales
 #: name=features depends_on=weather,sales wait_for='test -e /data/ready' wait_interval=30s
 0 6 * * *   join-features
@@ -537,7 +522,7 @@ CRON_TZ=Asia/Seoul
 def test_a_whole_pipeline(dialect: str) -> None:
     """All forms together: without an error here, and the same lines for a cron that knows nothing of it."""
     table = parsed(PIPELINE, dialect=dialect)
-    assert [one.message for one in table.problems if one.code != "annotation-inert"] == []
+    assert [one.message for one in table.problems] == []
     plain = parse_crontab(PIPELINE, dialect=dialect)
     assert not plain.problems
     assert [(one.line, one.raw) for one in table.entries] == [(one.line, one.raw) for one in plain.entries]

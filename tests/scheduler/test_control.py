@@ -215,6 +215,24 @@ def test_pause_and_resume(piped: Scheduler) -> None:
     assert piped.ask("next", job="fetch")["next"] != []
 
 
+def test_mute_and_unmute(piped: Scheduler) -> None:
+    """News of a muted job is not sent; each answer says how it stands and stood."""
+    body = piped.ask("mute", job="fetch", seconds="7200", note="we know")
+    assert (body["job"], body["before"]) == ("root/fetch", None)
+    mute = body["muted"]
+    assert (mute["by"], mute["note"]) == (os.geteuid(), "we know")
+    assert mute["until"] > mute["since"]
+    assert [one["job"] for one in piped.ask("status")["muted"]] == ["root/fetch"]
+    job = piped.ask("list", job="fetch")["jobs"][0]
+    assert (job["muted"], job["paused"]) == (mute, None)
+    assert job["next"] is not None
+    body = piped.ask("mute", job="fetch")
+    assert (body["muted"]["since"], body["muted"]["until"]) == (mute["since"], None)
+    assert piped.ask("unmute", job="fetch")["muted"] is None
+    assert piped.ask("unmute", job="fetch")["before"] is None
+    assert piped.ask("mute", job="fetch", seconds="soon")["code"] == "bad_request"
+
+
 def test_what_follows_has_the_instants_of_whom_it_follows(piped: Scheduler) -> None:
     """An @after job is shown when it will come: with its parent, as long as that comes."""
     dues = piped.ask("next", job="mail", count="2")["next"]
@@ -392,6 +410,8 @@ def test_others_see_and_touch_only_what_is_theirs(served: Scheduler) -> None:
         ("runs", {"run": run}),
         ("next", {"job": "root/backup"}),
         ("pause", {"job": "root/backup"}),
+        ("mute", {"job": "root/backup"}),
+        ("unmute", {"job": "root/backup"}),
         ("backfill", {"job": "root/backup", "instant": "1"}),
         ("rerun", {"run": run}),
         ("mark", {"run": run, "outcome": "failed"}),
