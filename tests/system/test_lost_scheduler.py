@@ -47,6 +47,8 @@ def test_kill_of_the_scheduler_while_fifty_jobs_run(start_host: StartHost, peopl
     for number in range(JOBS):
         crond.ask("run", job=f"job{number}")
     wait_for(lambda: len(proofs(proof)) == JOBS, "all jobs run")
+    # A job may run for a while before the scheduler is told so.
+    wait_for(lambda: all(run["pid"] for run in crond.runs()), "all starts are known")
     pids = {run["job"]: run["pid"] for run in crond.runs()}
 
     scheduler = crond.scheduler_pid()
