@@ -87,7 +87,7 @@ STORIES: dict[str, list[Flip]] = {
             at=DUE + 120.01,
         )
     ],
-    "warn_runtime_kept": [flip(Event.ON_TIME, promise="warn_runtime", promised=120.0)],
+    "warn_runtime_kept": [flip(Event.ON_TIME, promise="warn_runtime", promised=300.0)],
     "max_time_since_success": [
         late(Event.LATE, Promise.MAX_TIME_SINCE_SUCCESS, DAY, run="", trigger="", instant=None, at=DUE + 201)
     ],
