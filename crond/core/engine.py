@@ -368,7 +368,9 @@ class Engine:
             if position is not None:
                 made_up = self._make_up(position.served, reading.wall)
                 left_out = partial(self._is_left_out, made_up, Gap.LARGE)
-                self._watch.miss(position.served, self._walk.position.served, left_out, reading.wall, left)
+                # `@every` has instants inside the minute in which this life began, too.
+                upto = max(self._walk.position.served, self.began or 0.0)
+                self._watch.miss(position.served, upto, left_out, reading.wall, left)
             self._begin_life()
         self._plan_reboot()
         for run in reconcile.unanswered(self.memory.runs.values(), wall=reading.wall):
