@@ -18,7 +18,7 @@ from crond.cli.completion import jobs as complete_jobs
 from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, counted, duration, printable, show_table
 from crond.cli.options import json_option, show_json
-from crond.cli.recorded import ask_recorder, listed
+from crond.cli.recorded import ask_recorder
 from crond.cli.times import shown_together
 
 #: What the recorder calls the states, with what people are shown.
@@ -126,9 +126,8 @@ def alerts(
 @click.pass_obj
 def retry(state: str | None, *, numbers: tuple[int, ...], as_json: bool) -> None:
     """Try the messages ID again, now, or all that failed or wait for their next try."""
-    body = ask_recorder(
-        find_place(state), "alerts-retry", **listed("ids", map(str, numbers)) if numbers else {}
-    )
+    ids = ",".join(map(str, numbers)) or None
+    body = ask_recorder(find_place(state), "alerts-retry", ids=ids)
     if as_json:
         show_json(body)
         return

@@ -45,6 +45,11 @@ UPDATE deliveries SET state = 'pending', kept = :now, first = NULL, again = 0, u
     error = '', ended = NULL, next = CASE WHEN head IS NULL THEN NULL ELSE :now END
 WHERE id = :id
 """
+#: How many messages are in each state.
+_COUNTED = """
+SELECT state, COUNT(*) FROM deliveries
+WHERE (head IS NULL OR head = id) AND (:uid IS NULL OR uid = :uid) GROUP BY state
+"""
 _COUNTS = """
 SELECT SUM(state IN ('pending', 'sending')), SUM(state = 'failed'),
     MIN(CASE WHEN state IN ('pending', 'sending') THEN at END)
@@ -69,7 +74,8 @@ class Alerts:
         wanted = {"uid": uid, "states": json.dumps(states), "job": arguments.get("job"), "count": count + 1}
         with self._connection() as connection:
             rows = connection.execute(_LIST, wanted).fetchall()
-        return {"alerts": [_shown(row) for row in rows[:count]], "more": len(rows) > count}
+            counts = dict(connection.execute(_COUNTED, {"uid": uid}).fetchall())
+        return {"alerts": [_shown(row) for row in rows[:count]], "counts": counts, "more": len(rows) > count}
 
     def retry(self, arguments: dict[str, str], *, uid: int | None, now: float) -> dict[str, Any]:
         """Make failed and waiting messages due now: those with the `ids`, or all; return how many.
@@ -103,9 +109,15 @@ class Alerts:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         # SQLite would make it, and the delivery looks for what it made itself.
         if not os.path.exists(self._path):
-            raise Refusal("unavailable", "there is no outbox of alerts yet")
+            raise _none_yet()
         with closing(connected(self._path)) as connection:
+            if connection.execute("PRAGMA user_version").fetchone() == (0,):
+                raise _none_yet()  # it is being made
             yield connection
+
+
+def _none_yet() -> Refusal:
+    return Refusal("unavailable", "there is no outbox of alerts yet")
 
 
 def _shown(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_retry(ask: Client, daemon: FakeDaemon) -> None:
     daemon.recorder["alerts-retry"] = lambda _: [yes({"retried": 2})]
     assert ask("alerts", "retry").stdout == "2 messages tried again; see: crontabx alerts\n"
     assert ask("alerts", "retry", "7", "8").exit_code == 0
-    assert ("recorder", "alerts-retry", {"ids": '["7", "8"]'}) in daemon.asked
+    assert ("recorder", "alerts-retry", {"ids": "7,8"}) in daemon.asked
     result = ask("alerts", "retry", "7", "8", "9")
     assert result.exit_code == 1
     assert "2 messages tried again; 1 other: delivered, muted or not there" in result.stderr
