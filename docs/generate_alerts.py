@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -16,41 +17,51 @@ from crond.model.alert import Event, Promise  # noqa: E402 - needs the line abov
 
 PAGE = ROOT / "docs" / "reference" / "alerts.md"
 
-#: What happened, and the keys that name who is told.
+
+class Told(NamedTuple):
+    """What happened, and the keys that name who is told."""
+
+    when: str
+    keys: str
+
+
+class Kept(NamedTuple):
+    """When a promise is broken, and when it holds again."""
+
+    broken: str
+    again: str
+
+
 EVENTS = {
-    Event.FAILURE: (
-        "A run failed for good, after its retries: `failed`, `timed_out`, `could_not_start`, `lost`, or skipped"
-        + " since its job is held. From the failure on that `alert_after=` names",
+    Event.FAILURE: Told(
+        "A run failed for good, after its retries: `failed`, `timed_out`, `could_not_start`, `lost`, or"
+        " skipped since its job is held. From the failure on that `alert_after=` names",
         "`on_failure`",
     ),
-    Event.RETRY: ("An attempt failed, and another follows", "`on_retry`"),
-    Event.SUCCESS: (
-        "A run succeeded; whoever is told of the recovery hears no more of it",
-        "`on_success`",
+    Event.RETRY: Told("An attempt failed, and another follows", "`on_retry`"),
+    Event.SUCCESS: Told(
+        "A run succeeded; whoever is told of the recovery hears no more of it", "`on_success`"
     ),
-    Event.RECOVERY: (
-        "The first success after a failure that was told",
-        "`on_failure` and `on_recovery`",
-    ),
-    Event.SKIP: ("A run was skipped, but for one of a job that is held", "`on_skip`"),
-    Event.LATE: ("A [promise](#promises) is broken", "`on_late`"),
-    Event.ON_TIME: ("A promise that was broken, and told, holds again", "`on_late` and `on_recovery`"),
-    Event.TROUBLE: ("[Something is wrong](#troubles) with a crontab", "`on_trouble` of the settings"),
-    Event.PING_START: ("The first process of a run's command was made", "`ping`"),
-    Event.PING_SUCCESS: ("A run succeeded", "`ping`"),
-    Event.PING_FAIL: ("A run failed as above, or was stopped", "`ping`"),
+    Event.RECOVERY: Told("The first success after a failure that was told", "`on_failure` and `on_recovery`"),
+    Event.SKIP: Told("A run was skipped, but for one of a job that is held", "`on_skip`"),
+    Event.LATE: Told("A [promise](#promises) is broken", "`on_late`"),
+    Event.ON_TIME: Told("A promise that was broken, and told, holds again", "`on_late` and `on_recovery`"),
+    Event.TROUBLE: Told("[Something is wrong](#troubles) with a crontab", "`on_trouble` of the settings"),
+    Event.PING_START: Told("The first process of a run's command was made", "`ping`"),
+    Event.PING_SUCCESS: Told("A run succeeded", "`ping`"),
+    Event.PING_FAIL: Told("A run failed as above, or was stopped", "`ping`"),
 }
 PROMISES = {
-    Promise.LATE_AFTER: (
+    Promise.LATE_AFTER: Kept(
         "its command has no process so long after the instant; or the daemon was down, or the host slept,"
-        + " and the instant is not made up",
+        " and the instant is not made up",
         "a later run starts in time",
     ),
-    Promise.WARN_RUNTIME: (
+    Promise.WARN_RUNTIME: Kept(
         "a run takes longer, from the start of its first attempt, the waits between attempts included",
         "a run succeeds within that time, and no other still takes longer",
     ),
-    Promise.MAX_TIME_SINCE_SUCCESS: (
+    Promise.MAX_TIME_SINCE_SUCCESS: Kept(
         "its last success ended longer ago; without one, it is known for longer",
         "a run succeeds",
     ),
@@ -110,8 +121,8 @@ They belong to the host, whoever owns the crontab, and are told once each:
 
 def page() -> str:
     """Return the page."""
-    told = "\n".join(f"| `{event.value}` | {EVENTS[event][0]} | {EVENTS[event][1]} |" for event in Event)
-    kept = "\n".join(f"| `{one.value}` | {PROMISES[one][0]} | {PROMISES[one][1]} |" for one in Promise)
+    told = "\n".join(f"| `{event.value}` | {EVENTS[event].when} | {EVENTS[event].keys} |" for event in Event)
+    kept = "\n".join(f"| `{one.value}` | {PROMISES[one].broken} | {PROMISES[one].again} |" for one in Promise)
     return f"{HEAD}{told}\n{RUNS}{kept}\n{PROMISED}"
 
 

@@ -58,19 +58,23 @@ class Watch:
 
     def next_moment(self, reading: Reading) -> float | None:
         """Return when to look next (epoch seconds), None for never."""
-        moments = (self.promises.next_moment(), self.troubles.next_moment())
-        found = min((one for one in moments if one is not None), default=None)
-        return None if found is None else max(found, reading.wall + self._not_before - reading.mono)
+        promised, troubled = self.promises.next_moment(), self.troubles.next_moment()
+        if promised is not None:
+            promised = max(promised, reading.wall + self._not_before - reading.mono)
+        return min((one for one in (promised, troubled) if one is not None), default=None)
 
     def wait(self, reading: Reading) -> None:
-        """The scheduler came back: first the launcher tells what happened meanwhile."""
+        """The scheduler came back: first the launcher tells what became of runs meanwhile."""
         self._not_before = reading.mono + _GRACE
 
     def look(self, reading: Reading) -> None:
         """Tell what is to be told by now."""
-        if reading.mono < self._not_before:
-            return
-        wall = reading.wall
+        if reading.mono >= self._not_before:
+            self._look_at_promises(reading.wall)
+        for flip, trouble in self.troubles.over(reading.wall):
+            self.ledger.tell(flip, trouble=trouble)
+
+    def _look_at_promises(self, wall: float) -> None:
         for breach in self.promises.over(wall):
             excused = self.promises.excused_until(breach)
             if excused is None:
@@ -79,8 +83,6 @@ class Watch:
                 health = self.ledger.memory.health.get(breach.job.id, WELL)
                 self._stand([(breach.job.id, health._replace(since=excused))])
                 self.promises.excuse(breach)
-        for flip, trouble in self.troubles.over(wall):
-            self.ledger.tell(flip, trouble=trouble)
 
     def miss(
         self,

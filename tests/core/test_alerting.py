@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from crond.core.health import WELL
 from crond.model.alert import Event, Flip, addressee, target_digest
+from crond.model.events import MuteRequested, UnmuteRequested
 from crond.model.messages import Mail, News, NotStarted
+from crond.model.run import Outcome
 from tests.core.driving import Driver, contents, rebuilt
 
 _NOON = 1780315200.0  # 2026-06-01 12:00 UTC
@@ -181,6 +183,41 @@ def test_another_owner_s_pipeline_gives_no_name() -> None:
     cron = driver("#: name=a on_success=ops\n0 12 * * * a\n#: name=b depends_on=a on_success=ops\n@after b\n")
     cron.play(60)
     assert [flip.pipeline for flip in cron.flips()] == ["b", "b"]
+
+
+def test_each_job_that_is_held_up_is_named_once() -> None:
+    """A diamond: its last job waits for both sides; what may start without them is not held up."""
+    cron = driver(
+        "#: name=a on_failure=ops\n0 12 * * * a\n"
+        "#: name=b depends_on=a\n@after b\n"
+        "#: name=c depends_on=a\n@after c\n"
+        "#: name=d depends_on=b,c\n@after d\n"
+        "#: name=e depends_on=a trigger_rule=all_failed\n@after e\n"
+    )
+    cron.go(60)
+    (start,) = cron.starts()
+    cron.end(start, 1 << 8)
+    (flip,) = cron.flips()
+    assert flip.held_up == ("me/b", "me/c", "me/d")
+    cron.go(1)
+    outcomes = {name: cron.last(name).outcome for name in "bcd"}
+    assert set(outcomes.values()) == {Outcome.UPSTREAM_FAILED}
+
+
+def test_muted_until_somebody_ends_it() -> None:
+    """Muting again keeps since when; unmuting twice is no matter; both survive a restart."""
+    cron = driver("#: name=a on_failure=ops\n* * * * * a\n")
+    cron.step(MuteRequested("me/a", 0, None, "we know"))
+    cron.play(60, a=1 << 8)
+    cron.step(MuteRequested("me/a", 7, _NOON + 3600))
+    cron.restart()
+    mute = cron.engine.memory.mutes["me/a"]
+    assert (mute.began, mute.until, mute.by) == (_NOON - 60, _NOON + 3600, 7)
+    for _ in range(2):
+        cron.step(UnmuteRequested("me/a", 0))
+    cron.restart()
+    cron.play(60, a=1 << 8)
+    assert [flip.muted for flip in cron.flips()] == [True, False]
 
 
 def test_targets_are_named_by_digests() -> None:

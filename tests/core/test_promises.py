@@ -54,6 +54,16 @@ def test_the_deadline_is_the_promise() -> None:
     assert driver("#: name=a late_after=10s\n0 12 * * * a\n").engine.roster.promising == set()
 
 
+def test_timers_of_runs_that_started_do_not_pile_up() -> None:
+    """Each minute sets one that means nothing a moment later."""
+    cron = driver("#: name=a late_after=1d on_late=ops\n* * * * * a\n")
+    cron.play(600 * 60)
+    promises = cron.engine._watch.promises
+    assert len(promises._timers) < 300
+    assert promises._at == {}
+    assert cron.flips() == []
+
+
 def test_lateness_survives_a_restart_on_either_side() -> None:
     """The scheduler dies before and after: told once; torn off, it is told again."""
     cron = driver("#: name=a late_after=10m on_late=ops\n0 12 * * * a\n")
