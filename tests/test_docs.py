@@ -89,6 +89,12 @@ def test_every_decision_is_in_the_index() -> None:
     assert [name for name in records if f"({name})" not in index] == []
 
 
+def test_the_page_of_alerts_is_of_today() -> None:
+    """docs/reference/alerts.md is what docs/generate_alerts.py writes today."""
+    made = runpy.run_path(str(ROOT / "docs" / "generate_alerts.py"))
+    assert made["PAGE"].read_text() == made["page"](), "run docs/generate_alerts.py"
+
+
 def test_the_page_of_runs_is_of_today() -> None:
     """docs/reference/runs.md is what docs/generate_runs.py writes today."""
     made = runpy.run_path(str(ROOT / "docs" / "generate_runs.py"))

@@ -56,10 +56,11 @@ class Alerting:
         elif run.waits is Wait.RETRY and before is not None and before.state in _ALIVE:
             flips += self._flips(Event.RETRY, job, run, job.entry.policy.on_retry, again_at=run.until)
         if job.id in self.roster.promising:
-            health, kept = self.promises.changed(before, run, job, health)
-            for promise, told in kept:
-                if told:
-                    flips.append(self._on_time(job, promise, run))
+            health, kept, breach = self.promises.changed(before, run, job, health)
+            flips += [self._on_time(job, Promise(one.promise), run) for one in kept if one.told]
+            if breach is not None:
+                flips.append(self.late(breach, _moment(run)))
+                health = self.broken_by(breach, health)
         if not flips and health == was:
             return None
         return Told(flips, None if health == was else health)
@@ -115,6 +116,15 @@ class Alerting:
         said = {} if run is not None else {"instant": breach.instant, "missed": breach.missed}
         targets = job.entry.policy.on_late
         return self._promise(Event.LATE, job, breach.promise, targets, about, at=wall, run=run, **said)
+
+    def broken_by(self, breach: Breach, health: Health, late_upto: float = 0.0) -> Health:
+        """Return how its job stands after `breach`, which was told unless it is muted. `late_upto` is up to
+        when instants were missed.
+        """
+        if breach.promise is Promise.LATE_AFTER:
+            reached = late_upto if breach.run is None else breach.run.instant
+            health = health._replace(late_upto=max(reached, health.late_upto))
+        return health.breaking(breach.promise, told=not self.memory.is_muted(breach.job.id))
 
     def _on_time(self, job: Job, promise: Promise, run: Run) -> Flip:
         policy = job.entry.policy

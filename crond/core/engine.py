@@ -198,20 +198,20 @@ class Engine:
             return 60.0
         if self.memory.queue or self._runs.busy:
             return 0.0
-        return min(self._walk.deadline(reading), max(0.0, self._next_moment() - reading.wall))
+        return min(self._walk.deadline(reading), max(0.0, self._next_moment(reading) - reading.wall))
 
     def idle_until(self, reading: Reading, upto: float) -> float:
         """As `Walks.idle_until`; never while anything is to be done, nor beyond the end of a wait."""
         if self.memory.queue or self._runs.busy:
             return reading.wall
-        return self._walk.idle_until(reading.wall, min(upto, self._next_moment()))
+        return self._walk.idle_until(reading.wall, min(upto, self._next_moment(reading)))
 
-    def _next_moment(self) -> float:
+    def _next_moment(self, reading: Reading) -> float:
         """Return when something is over next, but for minutes; infinite if nothing is."""
         moments = (
             self._ledger.waits.next_moment(),
             self._requests.next_expiry(),
-            self._watch.next_moment(),
+            self._watch.next_moment(reading),
         )
         return min((moment for moment in moments if moment is not None), default=float("inf"))
 
@@ -272,7 +272,7 @@ class Engine:
             self._planning.plan(dues, Trigger.SCHEDULE, made_up_to=self._made_up_to)
         if moved and self._walk.position.woken % 60 == 0:
             self._keeping.tidy(reading.wall)
-        self._watch.look(reading.wall)
+        self._watch.look(reading)
         self._admit(reading, FIRST_BATCH if dues else BATCH)
 
     def _miss(self, served: float, looked: float | None, wall: float, passed: Passage) -> None:
@@ -381,7 +381,7 @@ class Engine:
             self._ledger.send(Stop(attempt_key(run.id, run.attempt.number)))
         self._runs.resume()
         self._keeping.prune_all()
-        self._watch.look(reading.wall)
+        self._watch.wait(reading)
         self._admit(reading)
 
     def _begin_life(self) -> None:

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from crond.core.dependencies import DueAfter
-from crond.core.health import WELL, Health
+from crond.core.health import WELL, Broken, Health
 from crond.core.memory import Memory
 from crond.core.roster import Roster
 from crond.model.alert import Promise
@@ -85,10 +85,10 @@ class Promises:
         policy = job.entry.policy
         if job.id not in self.roster.alerting:
             return WELL
-        if job.id not in self.roster.promising:
+        if job.id not in self.roster.promising or not policy.enabled:
             return Health(health.failures, health.announced)
         broken = tuple(one for one in health.broken if getattr(policy, one.promise, None) is not None)
-        return health._replace(broken=broken, since=health.since if policy.enabled else 0.0)
+        return health._replace(broken=broken)
 
     def _watch(self, run: Run) -> None:
         if run.state is not State.FINISHED:
@@ -199,15 +199,16 @@ class Promises:
 
     def changed(
         self, before: Run | None, run: Run, job: Job, health: Health
-    ) -> tuple[Health, list[tuple[Promise, bool]]]:
-        """Take in that `run` changed; return how its job stands then, and which promises hold again, with
-        whether their breach was told.
+    ) -> tuple[Health, list[Broken], Breach | None]:
+        """Take in that `run` changed; return how its job stands then, which promises hold again, and which
+        one it has just broken.
         """
         was = health
         ends = run.state is State.FINISHED and (before is None or before.state is not State.FINISHED)
         policy = job.entry.policy
+        breach: Breach | None = None
         if policy.late_after is not None:
-            health = self._start_of(before, run, job, health)
+            health, breach = self._start_of(before, run, job, health)
         if policy.warn_runtime is not None:
             health = self._length_of(before, run, job, health, ends=ends)
         if policy.max_time_since_success is not None and ends and run.outcome is Outcome.SUCCESS:
@@ -215,10 +216,11 @@ class Promises:
             health = health._replace(since=max(health.since, run.ended_at or 0.0))
             length = self._length(job, Promise.MAX_TIME_SINCE_SUCCESS)
             self._put(Promise.MAX_TIME_SINCE_SUCCESS, job.id, self.counts_from(job, health) + length)
-        kept = [(Promise(one.promise), one.told) for one in was.broken if one not in health.broken]
-        return health, kept
+        return health, [one for one in was.broken if one not in health.broken], breach
 
-    def _start_of(self, before: Run | None, run: Run, job: Job, health: Health) -> Health:
+    def _start_of(
+        self, before: Run | None, run: Run, job: Job, health: Health
+    ) -> tuple[Health, Breach | None]:
         promise = Promise.LATE_AFTER
         began = _began(run)
         if before is None and began is None and run.state is not State.FINISHED and _owes_start(run):
@@ -226,12 +228,17 @@ class Promises:
         elif began is not None or run.state is State.FINISHED:
             self._at.pop((promise, run.id), None)
         if began is None or (before is not None and _began(before) is not None) or not _owes_start(run):
-            return health
-        in_time = began <= run.instant + self._length(job, promise)
-        if not in_time or not health.is_broken(promise) or run.instant <= health.late_upto:
-            return health
-        # Older ones that still wait are no news.
-        return health.keeping(promise)._replace(late_upto=run.instant)
+            return health, None
+        if run.instant <= health.late_upto:
+            return health, None
+        moment = run.instant + self._length(job, promise)
+        if health.is_broken(promise) and began <= moment:
+            # Older ones that still wait are no news.
+            return health.keeping(promise)._replace(late_upto=run.instant), None
+        if not health.is_broken(promise) and began > moment:
+            # It was made up, or nobody looked in time.
+            return health, Breach(job, promise, moment, run)
+        return health, None
 
     def _length_of(self, before: Run | None, run: Run, job: Job, health: Health, *, ends: bool) -> Health:
         promise = Promise.WARN_RUNTIME
@@ -304,7 +311,8 @@ class Promises:
 
     def _owed(self, job: Job, low: float, upto: float) -> Iterator[float]:
         before = low
-        for instant in self.due_after(job, low):
+        # A job that is off may have been so for years.
+        for instant in islice(self.due_after(job, low), 10 * _COUNTED):
             if instant > upto:
                 return
             begin, end = self.window_of(job, instant)

@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from crond.core.alerting import Alerting
+from crond.core.clockwork import Reading
 from crond.core.health import WELL, Health
 from crond.core.ledger import Ledger
 from crond.core.promises import Breach, Promises
 from crond.core.roster import Roster
 from crond.core.troubles import Troubles
-from crond.model.alert import Promise
 from crond.model.job import Job
 from crond.model.messages import Hello
+
+#: Seconds for which the launcher may tell what happened while there was no scheduler.
+_GRACE = 5.0
 
 
 @dataclass(slots=True)
@@ -29,6 +32,7 @@ class Watch:
     roster: Roster
     promises: Promises
     alerting: Alerting = field(init=False)
+    _not_before: float = float("-inf")  #: monotonic
     troubles: Troubles = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,13 +56,25 @@ class Watch:
         for job, health in changes:
             self.ledger.remember(["health", job, *health])
 
-    def next_moment(self) -> float | None:
-        """Return when to look next, None for never."""
-        moments = (self.promises.next_moment(), self.troubles.next_moment())
-        return min((one for one in moments if one is not None), default=None)
+    def next_moment(self, reading: Reading) -> float | None:
+        """Return when to look next (epoch seconds), None for never."""
+        promised, troubled = self.promises.next_moment(), self.troubles.next_moment()
+        if promised is not None:
+            promised = max(promised, reading.wall + self._not_before - reading.mono)
+        return min((one for one in (promised, troubled) if one is not None), default=None)
 
-    def look(self, wall: float) -> None:
-        """Tell what is to be told by `wall`."""
+    def wait(self, reading: Reading) -> None:
+        """The scheduler came back: first the launcher tells what became of runs meanwhile."""
+        self._not_before = reading.mono + _GRACE
+
+    def look(self, reading: Reading) -> None:
+        """Tell what is to be told by now."""
+        if reading.mono >= self._not_before:
+            self._look_at_promises(reading.wall)
+        for flip, trouble in self.troubles.over(reading.wall):
+            self.ledger.tell(flip, trouble=trouble)
+
+    def _look_at_promises(self, wall: float) -> None:
         for breach in self.promises.over(wall):
             excused = self.promises.excused_until(breach)
             if excused is None:
@@ -67,8 +83,6 @@ class Watch:
                 health = self.ledger.memory.health.get(breach.job.id, WELL)
                 self._stand([(breach.job.id, health._replace(since=excused))])
                 self.promises.excuse(breach)
-        for flip, trouble in self.troubles.over(wall):
-            self.ledger.tell(flip, trouble=trouble)
 
     def miss(
         self,
@@ -85,14 +99,10 @@ class Watch:
             self._break(breach, wall, late_upto=upto)
 
     def _break(self, breach: Breach, wall: float, *, late_upto: float = 0.0) -> None:
-        job, promise = breach.job, breach.promise
-        health = self.ledger.memory.health.get(job.id, WELL)
-        if promise is Promise.LATE_AFTER:
-            reached = late_upto if breach.run is None else breach.run.instant
-            health = health._replace(late_upto=max(reached, health.late_upto))
-        flip = self.alerting.late(breach, wall)
-        health = health.breaking(promise, told=not flip.muted)
-        self.ledger.tell(flip, health=[job.id, *health])
+        name = breach.job.id
+        health = self.ledger.memory.health.get(name, WELL)
+        health = self.alerting.broken_by(breach, health, late_upto)
+        self.ledger.tell(self.alerting.late(breach, wall), health=[name, *health])
 
     def shift(self, seconds: float) -> None:
         """Keep lengths of time what they are, as `Runs.shift` does."""

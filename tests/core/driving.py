@@ -157,8 +157,8 @@ class Driver:
         self.step(Started(self.number(), key, 99, self.now.wall))
         return key
 
-    def exited(self, key: str, status: int = 0) -> None:
-        self.step(Exited(self.number(), key, self.now.wall, status, 0.1, 0.2, 300, 4))
+    def exited(self, key: str, status: int = 0, size: int = 4) -> None:
+        self.step(Exited(self.number(), key, self.now.wall, status, 0.1, 0.2, 300, size))
 
     def end(self, start: Start, status: int = 0, seconds: float = 0.0) -> None:
         """The process of `start` runs for `seconds` and ends; meanwhile nothing else happens."""

@@ -176,7 +176,7 @@ class Crontab:
     def _annotate(self, line: Line) -> None:
         if not self.annotated:
             return
-        for draw in (_after, _tries, _limits, _timing, _processes):
+        for draw in (_after, _tries, _limits, _timing, _processes, _alerts):
             draw(self, line)
 
 
@@ -276,5 +276,29 @@ def _processes(crontab: Crontab, line: Line) -> None:
         keys["max_load"] = "2.5"
 
 
+def _alerts(crontab: Crontab, line: Line) -> None:
+    """Who is told, and what is promised."""
+    source, keys = crontab.random, line.keys
+    if source.random() < 0.5:
+        keys["on_failure"] = source.choice(("ops", "ops,boss@example.com", "json://localhost/x"))
+        if source.random() < 0.3:
+            keys["alert_after"] = source.choice(("2", "3"))
+    for event, chance in (("retry", 0.2), ("success", 0.2), ("recovery", 0.15), ("skip", 0.15)):
+        if source.random() < chance:
+            keys[f"on_{event}"] = source.choice(("ops", "log", "ops,log"))
+    if source.random() < 0.2:
+        keys["ping"] = "https://hc.example/1"
+    if source.random() < 0.3:
+        keys["on_late"] = source.choice(("ops", "log"))
+        for promise in ("late_after", "warn_runtime", "max_time_since_success"):
+            if source.random() < 0.6:
+                keys[promise] = source.choice(("1m", "10m", "2h", "3d"))
+
+
 def _words(keys: dict[str, str]) -> str:
-    return " ".join(f"{key}='{value}'" if " " in value else f"{key}={value}" for key, value in keys.items())
+    told = []
+    for key, value in keys.items():
+        # Who is told is said one by one.
+        values = value.split(",") if key.startswith("on_") else [value]
+        told += [f"{key}='{one}'" if " " in one else f"{key}={one}" for one in values]
+    return " ".join(told)

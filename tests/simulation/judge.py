@@ -36,6 +36,7 @@ from crond.model.schedule import After, Every
 from tests.simulation import reference
 from tests.simulation.launcher import Broken
 from tests.simulation.rules import end_of, verdict
+from tests.simulation.told import Told
 
 _DAY = 86400.0
 #: No run may take longer than this, in seconds of a machine that is awake: every wait ends.
@@ -88,6 +89,7 @@ class Judge:
         self.zone = zone
         self.now = Reading(0.0, 0.0, 0.0)
         self.figures: Counter[str] = Counter()
+        self.told = Told()
         self.jobs: dict[str, Job] = {}
         self.pools: dict[str, int] = {}
         self.runs: dict[str, Seen] = {}
@@ -145,6 +147,7 @@ class Judge:
             if entry is not None:
                 self._windows[name] = Window(entry, self.now.wall + 60)
             self._definitions.setdefault(name, []).append((self.moment, entry))
+        self.told.tables(self.jobs)
         for name, size in pools.items():
             if self.pools.get(name) != size:
                 self._pool_sizes.setdefault(name, []).append((self.moment, size))
@@ -157,7 +160,17 @@ class Judge:
                 for due in values[0]:
                     self._due(*tuple(due)[:4])
             elif kind == "run":
+                self._tell(*values)
                 self._run(values[0])
+            elif kind == "flip":
+                self.told.flip(values[0])
+            elif kind == "mute":
+                self.told.muted.add(values[0])
+            elif kind == "unmute":
+                self.told.muted.discard(values[0])
+            elif kind == "forget-job":
+                self.told.forget(values[0])
+                self.told.muted.discard(values[0])
             elif kind == "pause":
                 self._pause(*values)
             elif kind == "forget-run":
@@ -275,6 +288,13 @@ class Judge:
         return iter(())
 
     # --- runs --------------------------------------------------------------------------------------------
+
+    def _tell(self, run: Run, news: dict[str, Any] | None = None) -> None:
+        seen = self.runs.get(run.id)
+        if seen is not None and seen.run.state is not State.FINISHED:
+            self._check_promises(seen)
+        flips = [] if news is None else news["flips"]
+        self.told.run(None if seen is None else seen.run, run, self.jobs.get(run.job), flips)
 
     def _run(self, run: Run) -> None:
         seen = self.runs.get(run.id)
@@ -557,6 +577,7 @@ class Judge:
         for seen in self.runs.values():
             if seen.run.state is not State.FINISHED:
                 self._check_age(seen)
+                self._check_promises(seen)
         for name in list(self._windows):
             self._compare(name)
         self._check_timeouts()
@@ -564,6 +585,14 @@ class Judge:
     def _check_age(self, seen: Seen) -> None:
         if self.now.mono - seen.born_at > LONGEST:
             raise Broken(f"{seen.run.id} of {seen.run.job} never ends: {seen.run}")
+
+    def _check_promises(self, seen: Seen) -> None:
+        """Whoever is to be told that it is late was told, but where clocks or definitions changed."""
+        job = self.jobs.get(seen.run.job)
+        is_sure = seen.born >= self._changed and self._jumped < seen.born_at < self.now.mono - 900
+        if job is not None and is_sure:
+            ran = self.now.mono - seen.ran
+            self.told.check_promises(seen.run, job, wall=self.now.wall, ran=ran)
 
     def _check_timeouts(self) -> None:
         for key, since in self.live.items():

@@ -104,7 +104,53 @@ def _minute_lost(held: Callable[..., Any]) -> Callable[..., Any]:
     return advance
 
 
+def _flip_forgotten(held: Callable[..., Any]) -> Callable[..., Any]:
+    """It counts a failure, and tells nobody."""
+    return lambda alerting, job, run, health, _flips: held(alerting, job, run, health, [])
+
+
+def _health_forgotten(_held: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda _memory, _job, *_values: None
+
+
+def _not_latched(_held: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda _health, _promise: False
+
+
+def _nobody_waits(_held: Callable[..., Any]) -> Callable[..., Any]:
+    """Time breaks no promise: nobody looks."""
+    return lambda _promises: None
+
+
 MUTANTS = (
+    Mutant(
+        "a flip forgotten",
+        "crond.core.alerting",
+        "Alerting._failed",
+        _flip_forgotten,
+        ("and ought to tell [('failure'",),
+    ),
+    Mutant(
+        "health forgotten",
+        memory.__name__,
+        "Memory.set_health",
+        _health_forgotten,
+        ("and ought to tell", "told twice", "is late again"),
+    ),
+    Mutant(
+        "late again and again",
+        "crond.core.health",
+        "Health.is_broken",
+        _not_latched,
+        ("is late again", "told twice"),
+    ),
+    Mutant(
+        "lateness unnoticed",
+        "crond.core.promises",
+        "Promises.next_moment",
+        _nobody_waits,
+        ("and nobody was told",),
+    ),
     Mutant("a lost retry", "crond.core.retry", "gets_another", _no_retry, ("failed for good",)),
     Mutant(
         "a double claim",

@@ -19,17 +19,20 @@ from crond.core.clockwork import Reading
 from crond.core.engine import Engine
 from crond.core.memory import Memory
 from crond.model.actions import Remember, Send
+from crond.model.alert import Flip
 from crond.model.crontab import Table, parse_crontab
 from crond.model.events import (
     BackfillRequested,
     Event,
     MarkRequested,
+    MuteRequested,
     PauseRequested,
     RerunRequested,
     ResumeRequested,
     RunRequested,
     StopRequested,
     TableParsed,
+    UnmuteRequested,
     Woke,
 )
 from crond.model.job import jobs_of
@@ -37,6 +40,7 @@ from crond.model.messages import (
     PROTOCOL,
     Ack,
     Hello,
+    News,
     Survived,
     TableGone,
     TableRefused,
@@ -44,6 +48,7 @@ from crond.model.messages import (
 )
 from crond.model.run import Outcome, State
 from crond.zones import zone_named
+from tests.core.driving import flips_in
 from tests.simulation.crontabs import Crontab
 from tests.simulation.judge import KEPT, LONGEST, Judge
 from tests.simulation.keeping import InMemory, Keeper, OnDisk
@@ -151,7 +156,12 @@ class World:
     @property
     def figures(self) -> Counter[str]:
         """What there was."""
-        return self.judge.figures + self.launcher.figures
+        return self.judge.figures + self.launcher.figures + self.judge.told.figures
+
+    @property
+    def flips(self) -> dict[str, Flip]:
+        """All that was told and is in the journal, by id."""
+        return self.judge.told.flips
 
     def _guarded(self, act: Callable[..., None], *values: Any) -> None:
         """Do it; a scheduler that dies in it comes back; what breaks says what came before."""
@@ -192,6 +202,8 @@ class World:
                 (self._resume, 2),
                 (self._backfill, 3),
                 (self._load, 2),
+                (self._mute, 2),
+                (self._unmute, 1),
             ]
         return [happening for happening, weight in happenings for _ in range(weight)]
 
@@ -302,6 +314,16 @@ class World:
         if self.engine.jobs:
             self._step(ResumeRequested(self.random.choice(list(self.engine.jobs)), 0))
 
+    def _mute(self) -> None:
+        if self.engine.jobs:
+            job = self.random.choice(list(self.engine.jobs))
+            until = self.random.choice((None, self.now.wall + 3600, self.now.wall + _DAY))
+            self._step(MuteRequested(job, 0, until, "by chance"))
+
+    def _unmute(self) -> None:
+        if self.engine.memory.mutes:
+            self._step(UnmuteRequested(self.random.choice(list(self.engine.memory.mutes)), 0))
+
     def _backfill(self) -> None:
         run = self._any_run()
         if run is not None:
@@ -391,7 +413,9 @@ class World:
 
     def _greet(self, survivors: tuple[str, ...]) -> None:
         life, boot = f"life{self.lives}", f"boot{self.boots}"
-        self._step(Hello(PROTOCOL, life, boot, True, 7, "cronie", self.began))
+        trouble = (("0123456789abcdef", "root"),) if self.kind.annotated else ()
+        hello = Hello(PROTOCOL, life, boot, True, 7, "cronie", self.began)
+        self._step(replace(hello, trouble=trouble, held_after=3600.0))
         self._tell_parsed()
         for key in survivors:
             self._step(Survived(key, 4711))
@@ -447,6 +471,9 @@ class World:
         actions = self.engine.step(self.now, event)
         records = [action.record for action in actions if isinstance(action, Remember)]
         wishes = [action.wish for action in actions if isinstance(action, Send)]
+        tells = any(map(flips_in, records))
+        if sum(isinstance(wish, News) for wish in wishes) != tells:
+            raise Broken(f"whoever delivers news hears of it {wishes.count(News())} times: {records}")
         if self._doom is None:
             self._write(records)
             self._send(wishes)
