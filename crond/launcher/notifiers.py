@@ -34,9 +34,9 @@ _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from crond.notifier.main import main; sys.exit(main(sys.argv[2]))"
 )
-#: One that finishes no message for the time limit of a message and so many seconds more is killed: it needs
-#: some to begin. As it keeps the limit itself, this is for one that hangs where no alarm reaches it.
-MARGIN = 15.0
+#: One that finishes no message for the time limit of a message and so many seconds more is killed, which it
+#: needs to begin. It keeps the limit itself: this is for one that hangs where no alarm reaches it.
+_MARGIN = 15.0
 #: Bytes of one answer, and lines of one process that go into the log.
 _LONGEST, _LINES = 16 * 1024, 20
 #: What of our environment it gets: the way out of this host, and whom to trust there.
@@ -215,7 +215,8 @@ class Notifiers:
     def _be_patient(self, batch: _Batch) -> None:
         if batch.timer is not None:
             batch.timer.cancel()
-        limit = self._config.message_time_limit + MARGIN
+        limit = self._config.message_time_limit
+        limit += min(_MARGIN, _MARGIN * limit)
         why = f"was ended: it finished nothing for {limit:g} s"
         batch.timer = self._loop.after(limit, lambda: self._end(batch, why))
 
