@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from crond.alerts.message import Message, Tone
 from crond.alerts.texts import counted, length, moment, plain, signal_name
 from crond.model.alert import Event, Flip, Promise
+from crond.model.message import Message, Tone
 from crond.model.messages import Pairs
 from crond.model.wording import joined
 

@@ -34,6 +34,13 @@ class Accounts:
             self._cache[name] = _look_up(name)
         return self._cache[name]
 
+    def numbered(self, uid: int) -> Account | None:
+        """Return the account with `uid`, None if there is none."""
+        try:
+            return self.named(pwd.getpwuid(uid).pw_name)
+        except KeyError:
+            return None
+
     def forget(self) -> None:
         """Ask the system again from now on."""
         self._cache.clear()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from crond.launcher.cgroups import Group
 from crond.launcher.spawn import Program
 from crond.model.policy import PLAIN, Policy
+from crond.model.run import Outcome, Want
+from crond.model.status import exit_of, judge
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,7 +27,8 @@ class Attempt:
     limit that its processes are known by, each None where it has none.
 
     `ticks` is set for survivors alone: the start of the process, in clock ticks since boot. It is nobody's
-    child, so its pid may be somebody else's at any time. `gone`: it has ended, without a status.
+    child, so its pid may be somebody else's at any time. `gone`: it has ended, without a status. `stopped`:
+    we were asked to end it.
     """
 
     key: str
@@ -50,10 +53,20 @@ class Attempt:
     status: int | None = None
     ticks: int | None = None
     gone: bool = False
+    stopped: bool = False
 
     @property
     def running(self) -> bool:
         return self.status is None and not self.gone
+
+    @property
+    def failed(self) -> bool:
+        """True if it ended otherwise than it should, by what its entry says; False while it runs."""
+        if self.status is None:
+            return self.gone
+        wrote = self.output_size > 0
+        ended = judge(exit_of(self.status), self.policy, want=Want.RUN, wrote=wrote)
+        return self.stopped or ended is Outcome.FAILED
 
 
 class Attempts:

@@ -1,9 +1,9 @@
-"""Clients that ask for an attempt's output or a job's environment, or edit crontabs: who may read what.
+"""Clients that ask for an attempt's output or a job's environment, edit crontabs or try out alerts.
 
 Owns the connections on launcher.sock: few, short-lived, with small requests. A client is known by what
 the kernel says of it. What does not exist and what is somebody else's get the same answer, so that
-nobody learns the names of others' runs. Edits are handed over to editing. Called by the loop, and by the
-launcher when an attempt ends.
+nobody learns the names of others' runs. Edits are handed over to editing, trials to trials. Called by
+the loop, and by the launcher when an attempt ends.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from crond.launcher.attempts import Attempt, Attempts
 from crond.launcher.conversation import Event, send_text
 from crond.launcher.editing import Editing
 from crond.launcher.installing import Refused
-from crond.launcher.log import Ending, Log
-from crond.launcher.loop import READ, Loop, Timer
-from crond.launcher.outputs import Outputs
+from crond.launcher.log import Ending
+from crond.launcher.loop import READ, Timer
+from crond.launcher.parts import Parts
 from crond.launcher.programs import NotPossible
 from crond.launcher.surroundings import Surroundings
 from crond.launcher.sweeps import NotNow, Sweeps
+from crond.launcher.trials import NotTried, Trials
 from crond.link import Link, LinkClosed, Peer, briskly, peer_of
 from crond.model.codec import encode
 from crond.model.frames import frame
@@ -56,26 +57,26 @@ class Clients:
     def __init__(
         self,
         listening: socket.socket,
+        parts: Parts,
         *,
-        loop: Loop,
         attempts: Attempts,
-        outputs: Outputs,
         editing: Editing,
         sweeps: Sweeps,
         surroundings: Surroundings,
-        log: Log,
+        trials: Trials,
     ) -> None:
         self._editing = editing
         self._sweeps = sweeps
         self._surroundings = surroundings
+        self._trials = trials
         self._listening = listening
-        self._loop = loop
+        self._loop = parts.loop
         self._attempts = attempts
-        self._outputs = outputs
-        self._log = log
+        self._outputs = parts.outputs
+        self._log = parts.log
         self._clients: dict[int, _Client] = {}
         self._complained_at = float("-inf")
-        loop.watch(listening.fileno(), READ, self._accept)
+        self._loop.watch(listening.fileno(), READ, self._accept)
 
     def ended(self, attempt: Attempt, _ending: Ending) -> None:
         """Give those who followed `attempt` the last answer."""
@@ -169,6 +170,9 @@ class Clients:
         if ask.verb == "prune":
             self._prune(client, arguments)
             return
+        if ask.verb == "notify-test":
+            self._try(client, arguments)
+            return
         if ask.verb == "env":
             self._tell_surroundings(client, arguments)
             return
@@ -178,7 +182,7 @@ class Clients:
             self._close(client)
             return
         if ask.verb != "logs" or not is_attempt_key(key):
-            text = "logs, with the key of an attempt, env, prune and dialect are answered here"
+            text = "logs, with the key of an attempt, env, prune, dialect and notify-test are answered here"
             self._refuse(client, "bad_request", text)
             return
         uid = self._readable_uid(client.peer, key)
@@ -205,6 +209,14 @@ class Clients:
         try:
             self._sweeps.serve(client.link.sock, client.peer, arguments)
         except NotNow as refused:
+            self._refuse(client, refused.code, str(refused))
+        else:
+            self._close(client)
+
+    def _try(self, client: _Client, arguments: dict[str, str]) -> None:
+        try:
+            self._trials.serve(client.link.sock, client.peer, arguments)
+        except NotTried as refused:
             self._refuse(client, refused.code, str(refused))
         else:
             self._close(client)

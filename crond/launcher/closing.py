@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 from crond.launcher.launcher import Launcher
@@ -64,6 +64,8 @@ class Closing:
         self._grace = grace
         self._phase = Phase.OPEN
         self._deadline = 0.0
+        #: True while the last program is still to hear something from us.
+        self.is_told: Callable[[], bool] = lambda: False
 
     def asked(self) -> None:
         """Take an INT or TERM: the first begins, each further one skips a wait."""
@@ -128,11 +130,19 @@ class Closing:
         self._deadline = time.monotonic() + _FAREWELL
         self._await_farewell()
 
+    def _await_messages(self) -> None:
+        """Give messages that are on their way time to arrive: else they are sent again by the next life."""
+        if self._workers and self.is_told() and time.monotonic() < self._deadline:
+            self._loop.after(_LOOK, self._await_messages)
+            return
+        self._dismiss()
+
     def _await_farewell(self) -> None:
         worker = self._workers[0]
         if worker.gone:
             self._workers.popleft()
-            self._dismiss()
+            self._deadline = time.monotonic() + _FAREWELL
+            self._await_messages()
             return
         if time.monotonic() >= self._deadline:
             self._deadline = float("inf")

@@ -25,6 +25,7 @@ from crond.model.messages import (
     Heartbeat,
     Hello,
     Mail,
+    News,
     NotStarted,
     Retire,
     Start,
@@ -32,7 +33,6 @@ from crond.model.messages import (
     Stop,
     Survived,
     TablesComplete,
-    TableText,
     Vanished,
     attempt_key,
 )
@@ -94,6 +94,7 @@ class Launcher:
         self.on_stop: Callable[[Attempt], None] = lambda _attempt: None
         self.on_mail: Callable[[Attempt, Program], None] = lambda _attempt, _program: None
         self.on_retire: Callable[[Retire], None] = lambda _wish: None
+        self.on_news: Callable[[News], None] = lambda _wish: None
 
     # --- the wire ------------------------------------------------------------------------------
 
@@ -113,14 +114,14 @@ class Launcher:
         changes = self._spool.scan(force=force)
         for change in changes:
             self._send(change)
-        self._programs.forget({table.version for table in self._tables()})
+        self._programs.forget({table.version for table in self._spool.tables()})
 
     def parse_one(self) -> bool:
         """Parse a table that no start has needed yet, so that the first one is on time; False if all are.
 
         Its errors are logged.
         """
-        parsed = self._programs.parse_one(self._tables())
+        parsed = self._programs.parse_one(self._spool.tables())
         if parsed is not None:
             table, problems = parsed
             self._log.debug("load", f"{table.origin}: version {table.version}, {len(table.text)} bytes")
@@ -129,10 +130,7 @@ class Launcher:
 
     def users(self) -> set[str]:
         """Return the names of the accounts that entries run as."""
-        return self._programs.users(self._tables())
-
-    def _tables(self) -> list[TableText]:
-        return [fact for fact in self._spool.current() if isinstance(fact, TableText)]
+        return self._programs.users(self._spool.tables())
 
     def handle(self, wishes: list[Any]) -> None:
         """Do what `wishes` ask, in their order."""
@@ -146,11 +144,12 @@ class Launcher:
             self._guard(self._obey, wish)
         self._start(starts)
 
-    def _obey(self, wish: Stop | Forget | Mail | Retire | Ack | Heartbeat) -> None:
+    def _obey(self, wish: Stop | Forget | Mail | Retire | News | Ack | Heartbeat) -> None:
         match wish:
             case Stop(attempt=key):
                 attempt = self.attempts.get(key)
                 if attempt is not None and attempt.running:
+                    attempt.stopped = True
                     self.on_stop(attempt)
                 elif any(held.pop(key, None) for held in self._held.values()):
                     self._tell_not_started(key, "stale", "stopped before it started")
@@ -160,6 +159,8 @@ class Launcher:
                 self._mail(self.attempts.get(key))
             case Retire():
                 self.on_retire(wish)
+            case News():
+                self.on_news(wish)
             case Ack(number=number):
                 self.facts.acknowledge(number)
             case Heartbeat():  # that it came was its message
@@ -293,7 +294,7 @@ class Launcher:
         attempt.output_size = size
         if size == 0:
             self._outputs.remove(attempt.uid, attempt.key)
-        if size == 0 or trouble is not None:
+        if trouble is not None or (size == 0 and attempt.policy.mail not in ("always", "failure")):
             attempt.program = None
 
     def vanished(self, attempt: Attempt) -> None:

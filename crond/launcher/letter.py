@@ -44,7 +44,7 @@ class Rules:
 class Written:
     """What a job's letter is made of. `user` is who it ran as, `status` its raw wait status.
 
-    `of_pam` are the names of variables that PAM alone set.
+    `of_pam` are the names of variables that PAM alone set. `ended` is said in the subject.
     """
 
     user: str
@@ -53,6 +53,7 @@ class Written:
     assigned: Mapping[str, str]
     environment: Mapping[bytes, bytes]
     of_pam: frozenset[bytes] = frozenset()
+    ended: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +84,32 @@ def addressed(written: Written, rules: Rules) -> Addressed:
     to, sender = value_of("MAILTO"), value_of("MAILFROM")
     if to is None:
         to = "" if rules.only_asked else written.user
-    elif to and not _is_safe(to, rules.dialect):
+    elif to and not is_safe(to, rules.dialect):
         unsafe.append(to)
         to = ""
-    if to and sender and not _is_safe(sender, rules.dialect):
+    if to and sender and not is_safe(sender, rules.dialect):
         unsafe.append(sender)
         sender = ""
-    default = "root (Cron Daemon)" if rules.dialect == "debian" else written.user
-    return Addressed(to or None, sender or default, tuple(unsafe), tuple(unexpanded))
+    sender = sender or default_sender(written.user, rules.dialect)
+    return Addressed(to or None, sender, tuple(unsafe), tuple(unexpanded))
+
+
+def default_sender(user: str, dialect: str) -> str:
+    """Return from whom a letter comes that belongs to `user`."""
+    return "root (Cron Daemon)" if dialect == "debian" else user
 
 
 def headers(written: Written, to: Addressed, rules: Rules) -> bytes:
     """Return the headers, with the blank line behind them."""
     debian = rules.dialect == "debian"
     failed = " (failed)" if debian and rules.marks_failed and written.status else ""
+    ended = f" ({written.ended})" if written.ended else failed
     kind = _value(written, rules, "CONTENT_TYPE")
     encoding = _value(written, rules, "CONTENT_TRANSFER_ENCODING")
     lines = [
         f"From: {to.sender}" if debian else f'From: "(Cron Daemon)" <{to.sender}>',
         f"To: {to.to}",
-        f"Subject: Cron <{written.user}@{rules.host}> {written.command}{failed}",
+        f"Subject: Cron <{written.user}@{rules.host}> {written.command}{ended}",
         "MIME-Version: 1.0",
         f"Content-Type: {f'text/plain; charset={rules.charset}' if kind is None else kind}",
         f"Content-Transfer-Encoding: {'8bit' if encoding is None else encoding}",
@@ -155,5 +162,6 @@ def _expanded(text: str, environment: Mapping[str, str]) -> str | None:
     return made if len(made) <= _LONGEST_ADDRESS else None
 
 
-def _is_safe(address: str, dialect: str) -> bool:
+def is_safe(address: str, dialect: str) -> bool:
+    """True if a mail command may be given `address`."""
     return _SAFE[dialect].fullmatch(address) is not None

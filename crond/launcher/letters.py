@@ -7,10 +7,12 @@ sent. Called by post.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from crond.launcher.letter import Addressed, Written
 from crond.launcher.spawn import Program
+from crond.model.messages import Pairs
 
 #: Letters on their way at once, of all users and of one.
 AT_ONCE = 8
@@ -27,8 +29,11 @@ MOST = 10_000
 class Letter:
     """One attempt's output on its way. `to` None: to syslog. `size` is the output's, in bytes, at its end.
 
-    `uid` owns the output, `pid` was the job's process. `tries` counts how often it failed for the moment.
-    `slow`: it is on its way and leaves its room to another.
+    `uid` owns the output, `pid` was the job's process. `secrets` are masked in it. `tries` counts how often
+    it failed for the moment. `slow`: it is on its way and leaves its room to another.
+
+    Or a message, where `alert` is what `crond.launcher.lettering` writes it from; that is tried once, and
+    `told` is called with the result, one of messages.DELIVERIES, and its detail.
     """
 
     key: str
@@ -38,6 +43,9 @@ class Letter:
     written: Written
     program: Program
     to: Addressed | None
+    secrets: Pairs = ()
+    alert: bytes | None = None
+    told: Callable[[str, str], None] | None = None
     tries: int = 0
     slow: bool = False
 

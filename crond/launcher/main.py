@@ -19,28 +19,21 @@ from collections.abc import Sequence
 from crond import __version__
 from crond.launcher import become
 from crond.launcher.accounts import Account, Accounts, own_account
-from crond.launcher.assistants import Assistants
-from crond.launcher.attempts import Attempt
-from crond.launcher.bounding import Bounding
 from crond.launcher.cgroups import Groups
-from crond.launcher.clients import Clients
-from crond.launcher.closing import Closing
 from crond.launcher.config import PRIVATE, Config
 from crond.launcher.data import Data
 from crond.launcher.descriptors import Opener
 from crond.launcher.detach import Detached, detach
-from crond.launcher.echo import Echo
-from crond.launcher.editing import Editing
+from crond.launcher.ends import Ends
 from crond.launcher.folders import WrongFolder, make_folders
 from crond.launcher.launcher import Launcher
 from crond.launcher.listening import listen
 from crond.launcher.lock import Lock
-from crond.launcher.log import Ending
 from crond.launcher.loop import Loop
 from crond.launcher.notify import Supervisor
 from crond.launcher.outputs import Outputs
+from crond.launcher.parts import Parts
 from crond.launcher.policies import Host
-from crond.launcher.post import Post
 from crond.launcher.process import (
     prepare_process,
     raise_open_files,
@@ -51,25 +44,20 @@ from crond.launcher.programs import Programs
 from crond.launcher.reaper import reap
 from crond.launcher.register import Register
 from crond.launcher.rescan import Rescan
-from crond.launcher.retiring import Retiring
 from crond.launcher.sessions import sessions_for
-from crond.launcher.spawn import Identity, Spawner
+from crond.launcher.spawn import Spawner
 from crond.launcher.spool import Spool
 from crond.launcher.start import (
     StartFailed,
     about_reboot,
     draw_seed,
     in_words,
-    mail_rules,
     make_hello,
     make_log,
     take_lock,
 )
 from crond.launcher.starting import Starting
-from crond.launcher.stopping import Stopping
-from crond.launcher.surroundings import Surroundings
 from crond.launcher.survivors import Survivors
-from crond.launcher.sweeps import Sweeps
 from crond.launcher.worker import (
     RECORDER,
     SCHEDULER,
@@ -83,11 +71,6 @@ from crond.model.messages import TableRefused
 
 #: Seconds that a slow reader of our last lines may keep us.
 _LAST_WORDS = 2.0
-#: Seconds that letters which wait at the end may take.
-_LAST_LETTERS = 5.0
-#: The group of no account. What has a letter or the server's password in hand has the account's uid and this
-#: group, for which the kernel lets the account's other programs, scheduler and recorder, not look into it.
-_APART = 65534
 
 
 def main(config_json: str) -> int:
@@ -188,7 +171,6 @@ class _Daemon:
             ),
             sessions=self._sessions,
         )
-        self._surroundings = Surroundings(spool, programs, open_files=open_files)
         self._hello = make_hello(config, seed)
         self._starting = self._make_starting(programs)
         self._launcher = Launcher(
@@ -224,7 +206,26 @@ class _Daemon:
         )
         self._survivors.on_gone = self._launcher.vanished
         self._launcher.on_made = self._survivors.keep
-        self._make_ends(account)
+        self._ends = Ends(
+            Parts(
+                config=config,
+                own=self._own,
+                accounts=self._accounts,
+                loop=self._loop,
+                log=self._log,
+                spawner=self._spawner,
+                outputs=self._outputs,
+                spool=spool,
+                programs=programs,
+                open_files=open_files,
+            ),
+            account=account,
+            launcher=self._launcher,
+            workers=(self._scheduler, self._recorder),
+            supervisor=self._supervisor,
+            lines=self._lines,
+            look=self._look,
+        )
 
     def _make_starting(self, programs: Programs) -> Starting:
         return Starting(
@@ -247,82 +248,6 @@ class _Daemon:
             silence=self._config.heartbeat_timeout,
         )
 
-    def _make_ends(self, account: Account | None) -> None:
-        """Put together what is concerned with ends: of attempts, and of the daemon."""
-        config = self._config
-        self._stopping = Stopping(loop=self._loop, log=self._log, kill_timeout=config.kill_timeout)
-        self._closing = Closing(
-            loop=self._loop,
-            log=self._log,
-            launcher=self._launcher,
-            stopping=self._stopping,
-            workers=[worker for worker in (self._scheduler, self._recorder) if worker is not None],
-            supervisor=self._supervisor,
-            drains=config.mode == "files" or os.getpid() == 1,
-            grace=config.shutdown_grace,
-        )
-        self._stopping.on_done = self._closing.look
-        self._launcher.on_stop = self._stopping.stop
-        assistants = Assistants(config.package, loop=self._loop, log=self._log, spawner=self._spawner)
-        self._post = Post(
-            config,
-            mail_rules(config),
-            identity=None if account is None else Identity(account.uid, _APART, ()),
-            loop=self._loop,
-            log=self._log,
-            outputs=self._outputs,
-            assistants=Assistants(
-                config.package, loop=self._loop, log=self._log, spawner=self._spawner, name="mail"
-            ),
-            spawner=self._spawner,
-        )
-        self._launcher.on_mail = self._post.post
-        editing = Editing(config, loop=self._loop, log=self._log, look=self._look)
-        self._launcher.on_retire = Retiring(
-            config, spool=self._spool, editing=editing, loop=self._loop, log=self._log
-        ).retire
-        clients = Clients(
-            listen(config.run, "launcher.sock"),
-            loop=self._loop,
-            attempts=self._launcher.attempts,
-            outputs=self._outputs,
-            sweeps=Sweeps(config, loop=self._loop, log=self._log, assistants=assistants),
-            surroundings=self._surroundings,
-            editing=editing,
-            log=self._log,
-        )
-        bounding = self._bounding = Bounding(
-            config.max_size,
-            loop=self._loop,
-            log=self._log,
-            outputs=self._outputs,
-            assistants=assistants,
-        )
-        self._launcher.on_started.append(bounding.started)
-        self._launcher.on_ended.append(bounding.ended)
-        self._echo: Echo | None = None
-        if config.echo and self._lines is not None:
-            self._echo = Echo(loop=self._loop, log=self._log, outlet=self._lines, outputs=self._outputs)
-            self._launcher.on_started.append(self._echo.started)
-        self._launcher.on_ended += [
-            clients.ended,
-            self._show_end,
-            lambda _attempt, _ending: self._closing.look(),
-        ]
-
-    def _show_end(self, attempt: Attempt, ending: Ending) -> None:
-        def end() -> None:
-            if attempt.logged:
-                self._log.ended(attempt.job, attempt.key, ending)
-
-        if self._echo is not None:
-            self._echo.ended(attempt, end)
-        else:
-            end()
-
-    def _echoes(self) -> bool:
-        return self._echo is not None and self._echo.busy
-
     def _require_given_files(self) -> None:
         """A file that somebody named and that is not there, or cannot be read, is a mistake of theirs."""
         if self._config.mode != "files":
@@ -343,8 +268,8 @@ class _Daemon:
                 signal.SIGCHLD: self._reap,
                 signal.SIGHUP: self._hung_up,
                 signal.SIGURG: self._reload,
-                signal.SIGINT: self._closing.asked,
-                signal.SIGTERM: self._closing.asked,
+                signal.SIGINT: self._ends.closing.asked,
+                signal.SIGTERM: self._ends.closing.asked,
             }
         )
         rescan = Rescan(
@@ -365,7 +290,7 @@ class _Daemon:
         survivors = self._survivors.find()
         self._starting.adopt(survivors)
         for survivor in survivors:
-            self._bounding.started(survivor)
+            self._ends.bounding.started(survivor)
         self._launcher.scheduler = self._scheduler
         # What lives now lives for good: the collector must not touch its pages, which a fork shares.
         gc.collect()
@@ -392,7 +317,7 @@ class _Daemon:
             self._log.event("CRON", "STARTUP", __version__ if config.foreground else "fork ok")
         else:
             self._log.event("CRON", "STARTUP", __version__)
-            if self._post.instead_of_mail:
+            if self._ends.post.instead_of_mail:
                 self._log.event("CRON", "INFO", "Syslog will be used instead of sendmail.")
             percent = int(random_delay_factor(self._seed) * 100)
             self._log.event("CRON", "INFO", f"RANDOM_DELAY will be scaled with factor {percent}% if used.")
@@ -400,10 +325,10 @@ class _Daemon:
     def _end(self, lock: Lock) -> None:
         outlets = [outlet for outlet in (self._lines, self._errors) if outlet is not None]
         self._loop.run_until(
-            lambda: not self._echoes() and not any(outlet.busy for outlet in outlets),
+            lambda: not self._ends.echoes and not any(outlet.busy for outlet in outlets),
             time.monotonic() + _LAST_WORDS,
         )
-        self._send_last_letters()
+        self._ends.send_last_letters()
         self._survivors.close()
         if self._groups is not None:
             self._groups.close()
@@ -412,13 +337,6 @@ class _Daemon:
                 os.unlink(os.path.join(self._config.run, name))
         lock.remove()
 
-    def _send_last_letters(self) -> None:
-        self._loop.run_until(
-            lambda: not self._post.busy and not self._post.waiting, time.monotonic() + _LAST_LETTERS
-        )
-        if self._post.waiting:
-            self._log.error(f"{self._post.waiting} letters were not sent; their outputs are kept")
-
     def _reap(self) -> None:
         if reap(lambda *ended: self._loop.guard(self._ended, *ended)):
             self._loop.after(0.0, self._reap)
@@ -426,13 +344,13 @@ class _Daemon:
     def _ended(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
         if self._recorder is not None and self._recorder.reaped(pid, status):
             return
-        if not self._post.reaped(pid, status):
+        if not self._ends.reaped(pid, status):
             self._launcher.reaped(pid, status, usage)
 
     def _hung_up(self) -> None:
         # HUP means "read again", but also that the terminal we were started on is gone.
         if self._on_terminal and not os.isatty(2):
-            self._closing.asked()
+            self._ends.closing.asked()
         else:
             self._reload()
 

@@ -17,18 +17,30 @@ _LONGEST = 2000
 
 
 class Overheard:
-    """A pipe; `fd` is the end to give to program `name` as its stderr."""
+    """A pipe; `fd` is the end to give to program `name` as its stderr. After `most` lines nobody listens."""
 
-    def __init__(self, name: str, *, loop: Loop, log: Log) -> None:
+    def __init__(self, name: str, *, loop: Loop, log: Log, most: int | None = None) -> None:
         self._name = name
+        self._loop = loop
         self._log = log
+        self._left = most
         self._reading, self.fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._unfinished = b""
         loop.watch(self._reading, READ, self._ready)
 
+    def handed_over(self) -> None:
+        """The one process that is to have `fd` has it: at its end the pipe is closed."""
+        os.close(self.fd)
+
     def _ready(self, _events: int) -> None:
-        *lines, rest = (self._unfinished + os.read(self._reading, 65536)).split(b"\n")
+        data = os.read(self._reading, 65536)
+        *lines, rest = (self._unfinished + data).split(b"\n")
         self._unfinished = rest[:_LONGEST]
+        lines = [line for line in lines if line][: self._left]
         for line in lines:
-            if line:
-                self._log.info(f"{self._name}: {os.fsdecode(line[:_LONGEST])}")
+            self._log.info(f"{self._name}: {os.fsdecode(line[:_LONGEST])}")
+        if self._left is not None:
+            self._left -= len(lines)
+        if not data or self._left == 0:
+            self._loop.forget(self._reading)
+            os.close(self._reading)

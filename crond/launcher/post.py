@@ -1,30 +1,40 @@
-"""Sending jobs' outputs as mail, or to syslog: which processes do it, and what becomes of each letter.
+"""Sending jobs' outputs, and messages, as mail or to syslog: when, and what becomes of each letter.
 
-Owns the processes under way, their time limit and the next try. Two for each letter: the mail command, as the
-job's user, and one of ours without privilege that writes the letter into it, so that nothing here waits for
-either. To whom and with which words, `letter` knows. Put together by main; called for each Mail and reap.
+Owns the processes under way, their time limit and the next try. Two for each letter, which mailing starts;
+nothing here waits for either. To whom and with which words, `letter` knows. Called for each Mail, for each
+message to an address, and for each reap.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import math
+import json
 import os
-import signal
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from crond.launcher import letter as letters_rules
 from crond.launcher.assistants import Assistants
 from crond.launcher.attempts import Attempt
-from crond.launcher.config import SYSLOG, Config
+from crond.launcher.config import Config
 from crond.launcher.letter import Rules, Written
 from crond.launcher.letters import MOST, SLOW, Letter, Letters
 from crond.launcher.log import Log
 from crond.launcher.loop import Loop, Timer
+from crond.launcher.mailing import Mailing
 from crond.launcher.outputs import Outputs
-from crond.launcher.smarthost import Smarthost
-from crond.launcher.spawn import Identity, Program, Spawner, SpawnFailed, Stage, Trouble
+from crond.launcher.spawn import (
+    Identity,
+    Program,
+    Spawner,
+    SpawnFailed,
+    Stage,
+    Trouble,
+    kill_tree,
+)
+
+#: Hears what became of a message: one of messages.DELIVERIES, and in words.
+Told: TypeAlias = Callable[[str, str], None]
 
 #: The exit status of a mailer that may succeed later (sysexits.h).
 _TEMPORARY = 75
@@ -64,20 +74,24 @@ class Post:
     ) -> None:
         self._config = config
         self._rules = rules
-        self._identity = identity
         self._loop = loop
         self._log = log
-        self._outputs = outputs
-        self._assistants = assistants
         self._spawner = spawner
         self._way = config.mail
         if self._lacks_sendmail and config.dialect == "cronie" and config.mode == "host":
             self._way = "syslog"
-        self._smarthost = Smarthost(config, identity)
+        self._mailing = Mailing(
+            config,
+            rules,
+            identity=identity,
+            job_program=log.job_program,
+            outputs=outputs,
+            assistants=assistants,
+            spawner=spawner,
+        )
         self._said_missing = False
         self._letters = Letters()
         self._deliveries: dict[int, _Delivery] = {}
-        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
     @property
     def instead_of_mail(self) -> bool:
@@ -95,16 +109,14 @@ class Post:
 
     def post(self, attempt: Attempt, program: Program) -> None:
         """Send the output of `attempt`, which has ended and was to run `program`, where it belongs."""
-        written = Written(
-            user=attempt.user,
-            command=attempt.command,
-            status=attempt.status or 0,
-            assigned=attempt.assigned,
-            environment=program.environment,
-            of_pam=attempt.of_pam,
-        )
+        if not _is_wanted(attempt):
+            return
+        written = _written(attempt, program)
         to = None
-        if self._way != "syslog":
+        if self._way == "syslog":
+            if not attempt.output_size:
+                return
+        else:
             if self._way == "off" or (attempt.mail_when_failed and not attempt.status):
                 return
             to = letters_rules.addressed(written, self._rules)
@@ -119,11 +131,54 @@ class Post:
             written=written,
             program=program,
             to=to,
+            secrets=attempt.policy.secret_env,
         )
         if self._letters.add(letter):
             self._send()
         else:
             self._log.event(letter.user, "MAIL", f"{MOST} letters wait; output of {attempt.job} is only kept")
+
+    def tell(
+        self, address: str, alert: Mapping[str, object], user: str, program: Program, told: Told
+    ) -> None:
+        """Send to `address`, once, the message that `alert` has (see `crond.launcher.lettering`) from `user`.
+
+        `program` is what a mail command of that user is made from. `told` is called once.
+        """
+        hindered = self._hindered(address)
+        if hindered is not None:
+            told(*hindered)
+            return
+        to = letters_rules.Addressed(address, letters_rules.default_sender(user, self._rules.dialect))
+        order = {**alert, "from": self._from(to), "to": address, "host": os.uname().nodename}
+        letter = Letter(
+            key="",
+            uid=0,
+            pid=os.getpid(),
+            size=0,
+            written=Written(user=user, command="", status=0, assigned={}, environment={}),
+            program=program,
+            to=to,
+            alert=json.dumps(order).encode("ascii"),
+            told=told,
+        )
+        if self._letters.add(letter):
+            self._send()
+        else:
+            told("again", f"{MOST} letters wait")
+
+    def _hindered(self, address: str) -> tuple[str, str] | None:
+        """Return what a message to `address` comes to that no process can be started for."""
+        if not letters_rules.is_safe(address, self._rules.dialect):
+            return "never", "it is no address that mail can be sent to"
+        if self._config.mail == "off":
+            return "never", "mail is turned off (-m off)"
+        if self._config.mail in ("sendmail", "syslog") and not os.access(self._config.sendmail, os.X_OK):
+            return "again", f"there is no {self._config.sendmail}"
+        return None
+
+    def _from(self, to: letters_rules.Addressed) -> str:
+        return to.sender if self._rules.dialect == "debian" else f'"(Cron Daemon)" <{to.sender}>'
 
     def _complain(self, attempt: Attempt, to: letters_rules.Addressed) -> None:
         """Log, in cron's words, the addresses that are not used."""
@@ -166,69 +221,14 @@ class Post:
 
     def _deliver(self, letter: Letter) -> None:
         """Start the processes for `letter`. Raises SpawnFailed, OSError; then there are none."""
-        with contextlib.ExitStack() as stack:
-            output = self._outputs.open(letter.uid, letter.key)
-            pruned = output is None
-            given = _lifted(stack, os.dup(self._null) if output is None else output)
-            if letter.to is None:
-                mailer, feeder = 0, self._start_cmdout(letter, given)
-            else:
-                reading, writing = (_lifted(stack, fd) for fd in os.pipe2(os.O_CLOEXEC))
-                head = _lifted(stack, self._headers(letter))
-                mailer = self._start_mailer(stack, letter, reading)
-                returns = "drop" if self._config.dialect == "cronie" else "keep"
-                seconds = str(math.ceil(self._config.mail_time_limit) + 1)
-                told = (str(letter.size), seconds, returns, "yes" if pruned else "no")
-                try:
-                    feeder = self._assistants.run(
-                        "feeding", *told, descriptors=(head, given, writing), identity=self._identity
-                    )
-                except SpawnFailed:
-                    # It would take what it got, nothing, for the letter.
-                    _kill(mailer)
-                    raise
-            timers = (
-                self._loop.after(SLOW, lambda: self._make_room(letter)),
-                self._loop.after(self._config.mail_time_limit, lambda: self._give_up(delivery)),
-            )
-            delivery = _Delivery(letter, mailer or feeder, {mailer, feeder} - {0}, timers)
+        mailer, feeder = self._mailing.start(letter)
+        timers = (
+            self._loop.after(SLOW, lambda: self._make_room(letter)),
+            self._loop.after(self._config.mail_time_limit, lambda: self._give_up(delivery)),
+        )
+        delivery = _Delivery(letter, mailer or feeder, {mailer, feeder} - {0}, timers)
         for pid in delivery.pids:
             self._deliveries[pid] = delivery
-
-    def _headers(self, letter: Letter) -> int:
-        assert letter.to is not None
-        fd = os.memfd_create("letter")
-        with open(fd, "wb", closefd=False) as file:
-            file.write(letters_rules.headers(letter.written, letter.to, self._rules))
-        os.lseek(fd, 0, os.SEEK_SET)
-        return fd
-
-    def _start_mailer(self, stack: contextlib.ExitStack, letter: Letter, reading: int) -> int:
-        assert letter.to is not None
-        given: tuple[int, ...] = (reading, self._null, self._null)
-        if self._way == "smtp":
-            program = self._smarthost.program(letter.to)
-            given = (reading, self._null, self._assistants.words)
-            password = self._smarthost.password()
-            if password is not None:
-                given += (_lifted(stack, password),)
-        else:
-            words = self._config.mail_command or letters_rules.sendmail_arguments(
-                self._config.sendmail, letter.to, self._config.dialect
-            )
-            program = replace(
-                letter.program,
-                path=os.fsencode(words[0]),
-                arguments=tuple(os.fsencode(word) for word in words),
-                directory_required=False,
-            )
-        with self._spawner.unhandled():
-            return self._spawner.start(program, given)
-
-    def _start_cmdout(self, letter: Letter, output: int) -> int:
-        path = self._config.syslog or SYSLOG
-        told = (str(letter.size), path, self._log.job_program, str(letter.pid), letter.user)
-        return self._assistants.run("cmdout", *told, descriptors=(output,), identity=self._identity)
 
     # --- what came of it -------------------------------------------------------------------------------
 
@@ -252,7 +252,10 @@ class Post:
             timer.cancel()
         letter = delivery.letter
         self._letters.returned(letter)
-        if delivery.late:
+        if letter.told is not None:
+            self._letters.done(letter)
+            letter.told(*_result_of(delivery, self._config.mail_time_limit))
+        elif delivery.late:
             self._log.error(
                 f"mail: {self._config.mail_time_limit:g} s were too few for a letter of {letter.user}"
             )
@@ -267,6 +270,12 @@ class Post:
         self, letter: Letter, status: int, trouble: Trouble | None, *, temporary: bool = False
     ) -> None:
         """Log that `letter` was not sent, in cron's words; try it again later if that may help."""
+        if letter.told is not None:
+            self._letters.done(letter)
+            letter.told(
+                "again", f"no process for a mail command: {os.strerror(trouble.errno if trouble else 0)}"
+            )
+            return
         # cron shows the exit status, and nothing at all of a mailer that was killed.
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else status
         if trouble is not None:
@@ -302,22 +311,42 @@ class Post:
     def _give_up(self, delivery: _Delivery) -> None:
         delivery.late = True
         for pid in delivery.pids:
-            _kill(pid)
+            kill_tree(pid)
 
 
-def _kill(pid: int) -> None:
-    """End a process that we started, and all of its group, as far as we may."""
-    for end in (os.kill, os.killpg):
-        # Without privilege we may not end a setuid mailer, but the letter's other process.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            end(pid, signal.SIGKILL)
+def _is_wanted(attempt: Attempt) -> bool:
+    """True if its entry's `mail=` lets the output of `attempt` be sent."""
+    mode = attempt.policy.mail
+    return mode != "never" and (mode != "failure" or attempt.failed)
 
 
-def _lifted(stack: contextlib.ExitStack, fd: int) -> int:
-    """Return `fd` under a number that no process gets it as; closed with `stack`."""
-    try:
-        lifted = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
-    finally:
-        os.close(fd)
-    stack.callback(os.close, lifted)
-    return lifted
+def _written(attempt: Attempt, program: Program) -> Written:
+    status = attempt.status or 0
+    ended = ""
+    if status and attempt.policy.mail in ("failure", "always"):
+        code = os.waitstatus_to_exitcode(status)
+        ended = f"exit status {code}" if code >= 0 else f"signal {-code}"
+    return Written(
+        user=attempt.user,
+        command=attempt.command,
+        status=status,
+        assigned=attempt.assigned,
+        environment=program.environment,
+        of_pam=attempt.of_pam,
+        ended=ended,
+    )
+
+
+def _result_of(delivery: _Delivery, limit: float) -> tuple[str, str]:
+    """Return what became of a message: one of messages.DELIVERIES, and in words."""
+    status = delivery.status
+    if delivery.late:
+        return "again", f"the mail command took longer than {limit:g} s"
+    if delivery.trouble is not None:
+        return "again", f"the mail command could not begin: {os.strerror(delivery.trouble.errno)}"
+    if os.WIFSIGNALED(status):
+        return "again", f"the mail command was killed by signal {os.WTERMSIG(status)}"
+    code = os.WEXITSTATUS(status)
+    if code:
+        return "again" if code == _TEMPORARY else "never", f"the mail command ended with status {code}"
+    return "sent", "taken by the mail command"

@@ -100,7 +100,7 @@ class Programs:
         self._host = host
         self._package = config.package
         self._debian = config.dialect == "debian"
-        self._tables = Tables(config.dialect, read_host(config.defaults, config.pools))
+        self.tables = Tables(config.dialect, read_host(config.defaults, config.pools))
         self._habits = Habits(
             dialect=config.dialect,
             inherit=files and not config.clean_env,
@@ -121,7 +121,7 @@ class Programs:
         """Return `part` of entry `number` of `table`, ready to start. Raises NotPossible, NotYet."""
         found = self._cache.get((table.version, number, part))
         if found is None:
-            entry = self._tables.entry(table, number)
+            entry = self.tables.entry(table, number)
             if entry is None:
                 raise NotPossible("unknown", f"{table.origin} has no entry number {number}")
             if part == "command":
@@ -134,18 +134,18 @@ class Programs:
     def parse_one(self, tables: Iterable[TableText]) -> tuple[TableText, tuple[Problem, ...]] | None:
         """Parse one of `tables` that is not parsed yet; return it and its errors, None if there is none."""
         for table in tables:
-            if not self._tables.holds(table):
-                return table, self._tables.parse(table)
+            if not self.tables.holds(table):
+                return table, self.tables.parse(table)
         return None
 
     def users(self, tables: Iterable[TableText]) -> set[str]:
         """Return the names that entries of `tables`, as far as they are parsed, run as."""
-        return {name for table in tables for name in self._tables.users(table.version)}
+        return {name for table in tables for name in self.tables.users(table.version)}
 
     def forget(self, versions: set[int]) -> None:
         """Prepare anew from now on; of tables, keep only `versions`."""
         self.prepare_anew()
-        self._tables.keep_only(versions)
+        self.tables.keep_only(versions)
 
     def prepare_anew(self) -> None:
         """Look everything up again from now on."""

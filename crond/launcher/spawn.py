@@ -7,6 +7,7 @@ hang there that does not hang that job alone. Must not know tables, attempts or 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -278,6 +279,33 @@ class Spawner:
 
     def _tell(self, stage: Stage, code: int) -> None:
         os.write(self._trouble, _RECORD.pack(os.getpid(), stage, code))
+
+
+def lifted(stack: contextlib.ExitStack, fd: int) -> int:
+    """Return `fd` under a number that no process gets it as; closed with `stack`."""
+    try:
+        higher = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+    finally:
+        os.close(fd)
+    stack.callback(os.close, higher)
+    return higher
+
+
+def holding(stack: contextlib.ExitStack, data: bytes) -> int:
+    """Return a descriptor, as `lifted` does, from which a process reads `data`: no argument shows it."""
+    fd = lifted(stack, os.memfd_create("crontabx"))
+    with open(fd, "wb", closefd=False) as file:
+        file.write(data)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def kill_tree(pid: int) -> None:
+    """End a process that we started and that is not reaped, and all of its group, as far as we may."""
+    for end in (os.kill, os.killpg):
+        # Without privilege we may not end a setuid mailer, but the letter's other process.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            end(pid, signal.SIGKILL)
 
 
 def _failed(error: OSError | ValueError) -> SpawnFailed:

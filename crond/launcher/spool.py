@@ -76,6 +76,15 @@ class Spool:
         """Return what is known of every crontab that exists."""
         return [held.fact for held in self._held.values()]
 
+    def tables(self) -> list[TableText]:
+        """Return the crontabs that are obeyed."""
+        return [held.fact for held in self._held.values() if isinstance(held.fact, TableText)]
+
+    def at(self, origin: str) -> TableText | None:
+        """Return the crontab at `origin`, None if none is obeyed there."""
+        held = self._held.get(origin)
+        return held.fact if held is not None and isinstance(held.fact, TableText) else None
+
     def table(self, version: int) -> TableText | None:
         """Return the table of that version if it is still the current one of its origin."""
         return self._versions.get(version)

@@ -1,8 +1,9 @@
 """Stage 2: what a job is given from files that only its user may read, in the job's own process.
 
-Owns the formats of `env_file` and of secrets, and the step into the job's shell. Runs as the job's user, with
-no more rights than the job; started by the launcher in the job's place, for entries that have such keys and
-for no others. No value is ever in an argument, a message or a log. What fails ends it with status 78.
+Owns the formats of `env_file` and of secrets (masking reads these, too), and the step into the job's shell.
+Runs as the job's user, with no more rights than the job; started by the launcher in the job's place, for
+entries that have such keys and for no others. No value is ever in an argument, a message or a log. What fails
+ends it with status 78.
 """
 
 from __future__ import annotations
@@ -72,13 +73,18 @@ def supply(environment: dict[bytes, bytes], asked: Mapping[str, object]) -> None
         environment.update((name, value) for name, value in found if name not in kept)
     for pair in _list(asked["secrets"]):
         secret, source = (str(word) for word in _list(pair))
-        kind, _, place = source.partition(":")
-        if kind == "env":  # one that was there would have been given to us
-            raise NotSupplied(f"secret {secret}: crond was started without {place} in its environment")
-        data = _content(f"secret {secret}", place, SECRET_LIMIT).removesuffix(b"\n")
-        if b"\0" in data:
-            raise NotSupplied(f"secret {secret}: {place} holds a NUL")
-        environment[os.fsencode(secret)] = data
+        environment[os.fsencode(secret)] = secret_at(secret, source)
+
+
+def secret_at(secret: str, source: str) -> bytes:
+    """Return the value of `secret` that lies at `source`. Raises NotSupplied."""
+    kind, _, place = source.partition(":")
+    if kind == "env":  # one that was there would have been given to us
+        raise NotSupplied(f"secret {secret}: crond was started without {place} in its environment")
+    data = _content(f"secret {secret}", place, SECRET_LIMIT).removesuffix(b"\n")
+    if b"\0" in data:
+        raise NotSupplied(f"secret {secret}: {place} holds a NUL")
+    return data
 
 
 def _list(value: object) -> list[object]:

@@ -1,7 +1,7 @@
 """The launcher's own parse of the tables it holds: which command and which user an entry means.
 
 Owns the parsed entries, one parse per version, and tells what of their problems the log is to say. Whatever
-the scheduler thinks a table says, this is what runs. Called by programs.
+the scheduler thinks a table says, this is what runs. Called by programs and targets.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ class Tables:
 
     def entry(self, table: TableText, number: int) -> Entry | None:
         """Return entry `number` (from 0) of `table`, None if it has no such entry."""
+        entries = self.entries(table)
+        return entries[number] if number < len(entries) else None
+
+    def entries(self, table: TableText) -> tuple[Entry, ...]:
+        """Return all entries of `table`, in their order."""
         if table.version not in self._entries:
             self.parse(table)
-        entries = self._entries[table.version]
-        return entries[number] if number < len(entries) else None
+        return self._entries[table.version]
 
     def users(self, version: int) -> frozenset[str]:
         """Return the names that the entries of table `version` run as; none if it is not parsed."""

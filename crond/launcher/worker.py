@@ -28,7 +28,7 @@ from crond.launcher.overheard import Overheard
 from crond.launcher.spawn import Identity, Program, Spawner, SpawnFailed, Trouble
 from crond.link import Link, LinkClosed
 from crond.model.frames import SMALL_FRAME
-from crond.model.messages import WISHES, BadMessage, Heartbeat, Message
+from crond.model.messages import ORDERS, WISHES, BadMessage, Message
 
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -59,8 +59,8 @@ class Role:
 
 
 SCHEDULER = Role("scheduler", WISHES, 30.0)
-#: One that cannot live, for want of a library, say, harms nothing but the history.
-RECORDER = Role("recorder", (Heartbeat,), 300.0)
+#: One that cannot live, for want of a library, say, harms nothing but history and alerts.
+RECORDER = Role("recorder", ORDERS, 300.0)
 
 
 def scheduler_arguments(config: Config) -> list[str]:
@@ -146,6 +146,7 @@ class Worker:
         self._pause = 0.0
         self._began = 0.0
         self._heard = 0.0
+        self._spoke = False  #: this life of it said something
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._words = Overheard(role.name, loop=loop, log=log)
 
@@ -153,6 +154,12 @@ class Worker:
     def gone(self) -> bool:
         """True if no process of it is left."""
         return self._pid == 0
+
+    @property
+    def well(self) -> bool:
+        """True if it lives and was heard within its patience."""
+        heard = time.monotonic() - self._heard < self._silence
+        return self._phase is Phase.ALIVE and self._spoke and heard
 
     def start(self) -> None:
         """Start it, with a wire of its own, and greet it."""
@@ -162,6 +169,7 @@ class Worker:
         wire = _lifted(theirs)
         theirs.close()
         self._began = self._heard = time.monotonic()
+        self._spoke = False
         try:
             descriptors = (self._null, self._null, self._words.fd, wire, self._listening)
             with self._spawner.unhandled():
@@ -261,6 +269,7 @@ class Worker:
             if events & ~WRITE:
                 messages = link.receive()
                 self._heard = time.monotonic()
+                self._spoke = True
                 self._loop.guard(self.handle, messages)
         except (LinkClosed, BadMessage) as error:
             self.kill(str(error))

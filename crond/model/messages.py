@@ -255,7 +255,7 @@ class Notify:
 
     `delivery` names this try. The URL, the account and the time limit come from the launcher's own parse.
     `attempt` is the key of the attempt whose output is shown, "": of none. `message` is that of
-    `crond.alerts.message`, as JSON. `done` are digests of those parts of the target that have it already.
+    `crond.model.message`, as JSON. `done` are digests of those parts of the target that have it already.
     """
 
     delivery: str

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
 
-from crond.alerts.message import Message
-from crond.alerts.plain import heading, key_line, one_line, plain
+from crond.model.message import Message
+from crond.model.plain import heading, key_line, one_line, plain
 
 #: Characters with which no Markdown means anything, wherever they stand within a line.
 _SIMPLE = re.compile(r"[A-Za-z0-9 .,:;/+%=()'-]*")
@@ -39,7 +39,7 @@ def title(message: Message) -> str:
 def body(message: Message, form: Form, *, tail: str = "", left_out: int = 0, limit: int = 32768) -> str:
     """Return the body in `form`, in `limit` characters if it can be.
 
-    `tail` is the end of an output as `crond.alerts.plain.shown` returns it, `left_out` how many bytes stand
+    `tail` is the end of an output as `crond.model.plain.shown` returns it, `left_out` how many bytes stand
     before. What is too much is left out of the output first, from its beginning, then of the lines.
     """
     make = _MAKERS[form]

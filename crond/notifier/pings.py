@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
 from crond import __version__
-from crond.alerts.plain import heading
 from crond.model.alert import target_digest
+from crond.model.plain import heading
 from crond.notifier.causes import how_it_ended
 from crond.notifier.outcome import NEVER, SENT, Outcome, OutOfTime, of_silence, of_status
 

@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from crond.alerts.message import Tone
 from crond.model.alert import target_digest, target_label
+from crond.model.message import Tone
 from crond.notifier import forms, wire
 from crond.notifier.limit import Limit
 from crond.notifier.masking import masked

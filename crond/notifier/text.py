@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from crond.alerts.message import Message
-from crond.alerts.plain import shown
+from crond.model.message import Message
+from crond.model.plain import shown
 
 #: A key becomes part of headers.
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,100}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crond.alerts.message import Message
 from crond.alerts.wording import Place
 from crond.model.alert import Addressee, Event, Flip, Promise, addressee
+from crond.model.message import Message
 
 #: 2026-11-28 02:00 in Berlin.
 DUE = 1_795_827_600.0

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crond.alerts.message import Message
 from crond.alerts.texts import length, moment, plain
 from crond.alerts.wording import message_of
 from crond.model.alert import Event, Flip, Promise, flip_of
 from crond.model.codec import decode, encode
+from crond.model.message import Message
 from crond.model.messages import Notify
 from tests.alerts.news import DUE, PLACE, STORIES, as_text, flip
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from crond.launcher.config import Config
+from tests.launcher.alerting import Alerting
 from tests.launcher.daemon import PACKAGE, Daemon
 
 
@@ -63,3 +64,11 @@ def host(folder: Path) -> Callable[..., Config]:
         return Config(**(settings | more))
 
     return make
+
+
+@pytest.fixture
+def alerting(folder: Path) -> Iterator[Alerting]:
+    """A recorder that is the test, and a notifier that does as it is told."""
+    made = Alerting(folder)
+    yield made
+    made.close()

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from crond.launcher.config import Config
+from crond.launcher.config import PRIVATE, Config
 from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, FrameReader, frame
 from crond.model.messages import (
@@ -53,11 +53,11 @@ os.close(3)
 meeting.recv(1)
 """
 _PROGRAM = """
-import sys
+import os, sys
 sys.path.insert(0, sys.argv[1])
-from crond.launcher.config import Config
+from crond.launcher.config import PRIVATE, Config
 from crond.launcher.main import run
-sys.exit(run(Config.from_json(sys.argv[2]), scheduler=sys.argv[3:] or None))
+sys.exit(run(Config.from_json(sys.argv[2], os.environ.pop(PRIVATE)), scheduler=sys.argv[3:] or None))
 """
 
 
@@ -135,7 +135,7 @@ class Daemon:
             stdin=popen.pop("stdin", subprocess.DEVNULL),
             # As from a service manager that ignores SIGPIPE: what jobs must not inherit.
             restore_signals=False,
-            env={"PATH": "/usr/bin:/bin", **(env or {})},
+            env={"PATH": "/usr/bin:/bin", PRIVATE: config.private(), **(env or {})},
             **popen,
         )
         self._wires: list[Wire] = []

@@ -24,7 +24,7 @@ def fed(output: Path, size: int, *told: str) -> bytes:
     fd = os.open(output, os.O_RDONLY)
     try:
         done = subprocess.run(
-            [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, str(fd), str(size), "20", *told],
+            [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, str(fd), str(size), "20", *told, "no"],
             input=b"H\n\n",
             pass_fds=(fd,),
             capture_output=True,
@@ -53,7 +53,7 @@ def test_a_mailer_that_reads_nothing(tmp_path: Path) -> None:
     output.write_bytes(b"x" * 1_000_000)
     reading, writing = os.pipe()
     fd = os.open(output, os.O_RDONLY)
-    command = [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, str(fd), "1000000", "20", "keep", "no"]
+    command = [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, str(fd), "1000000", "20", "keep", "no", "no"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writing, pass_fds=(fd,))
     for each in (writing, fd, reading):
         os.close(each)
@@ -66,7 +66,7 @@ def test_a_mailer_that_hangs_after_the_launcher_died(tmp_path: Path) -> None:
     output.write_bytes(b"x" * 1_000_000)
     reading, writing = os.pipe()
     fd = os.open(output, os.O_RDONLY)
-    command = [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, str(fd), "1000000", "1", "keep", "no"]
+    command = [PYTHON, "-I", "-S", "-c", _PROGRAM, PACKAGE, str(fd), "1000000", "1", "keep", "no", "no"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writing, pass_fds=(fd,))
     assert process.wait(DEADLINE) == -signal.SIGALRM
     for each in (writing, fd, reading):

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from crond.alerts.message import Message, Tone
 from crond.model.alert import Event, flip_id
+from crond.model.message import Message, Tone
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BOOT = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crond.alerts.message import Message
+from crond.model.message import Message
 from crond.notifier.outcome import AGAIN, NEVER, SENT, UNSURE
 from tests.notifier.conftest import Begin
 from tests.notifier.process import MESSAGE, Notifier, item, ping

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crond.alerts.message import Message, Tone
-from crond.alerts.plain import harmless, shown
+from crond.model.message import Message, Tone
+from crond.model.plain import harmless, shown
 from crond.notifier.forms import Form, body, title
 from tests.notifier.process import MESSAGE
 

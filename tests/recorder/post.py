@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from crond.alerts.message import Message
 from crond.model.alert import Flip
+from crond.model.message import Message
 from crond.model.messages import InHand, Noted, Notified, Notify, Order, Report
 from crond.recorder import outbox as outbox_module
 from crond.recorder.delivery import Delivery

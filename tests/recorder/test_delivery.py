@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from crond.alerts.message import Message
 from crond.model.alert import Event, Flip
+from crond.model.message import Message
 from crond.model.messages import Heartbeat, InHand, News, Noted, Notified, Notify
 from tests.alerts.news import flip
 from tests.recorder.journal import run, write

@@ -1,6 +1,6 @@
 """The words of a message in plain text, and what is done to the end of a job's output before it is shown.
 
-Knows no service. The other forms are `crond.notifier.forms`; mail of cron's own mailer takes this one. Pure.
+Knows no service. The notifier has other forms, too; mail of cron's own mailer takes this one. Pure.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from crond.alerts.message import Message
+    from crond.model.message import Message
 
 #: What a terminal would act on: colours, cursor movements, titles.
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")

@@ -1,0 +1,117 @@
+"""What the recorder wants told: from its Notify to the word of what became of it, until that is noted.
+
+Owns what is in hand. Believes the recorder nothing: a target is one that our own parse of that crontab names,
+an output one of its owner's. Called by the recorder's wire; put together by alerts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from crond.launcher.deliveries import Delivery, Tail
+from crond.model.messages import IN_HAND, Heartbeat, InHand, Noted, Notified, Notify
+
+if TYPE_CHECKING:
+    from crond.launcher.senders import Senders
+    from crond.launcher.sending import Sending
+    from crond.launcher.tails import Tails
+    from crond.launcher.targets import Targets
+    from crond.launcher.worker import Worker
+
+_GONE = "its crontab does not name this target any longer"
+
+
+class Notifying:
+    """Serves `recorder`. `guard` calls a function and keeps its error to itself."""
+
+    def __init__(
+        self,
+        recorder: Worker,
+        *,
+        targets: Targets,
+        senders: Senders,
+        tails: Tails,
+        sending: Sending,
+        guard: Callable[..., None],
+    ) -> None:
+        self._recorder = recorder
+        self._targets = targets
+        self._senders = senders
+        self._tails = tails
+        self._sending = sending
+        self._guard = guard
+        self._under_way: set[str] = set()
+        self._told: dict[str, Notified] = {}
+
+    @property
+    def busy(self) -> bool:
+        """True while the recorder is to hear, or to note, what became of something."""
+        return bool(self._under_way or self._told)
+
+    def greet(self) -> None:
+        """Say to a new life of the recorder what is in hand, and what became of what it has not noted."""
+        self._recorder.send(InHand((*self._under_way, *self._told)))
+        for told in self._told.values():
+            self._recorder.send(told)
+
+    def handle(self, orders: list[Any]) -> None:
+        """Do what `orders` ask."""
+        for order in orders:
+            match order:
+                case Notify():
+                    if len(self._under_way) + len(self._told) >= IN_HAND:
+                        self._recorder.kill(f"wants more than {IN_HAND} deliveries at once")
+                        return
+                    self._guard(self._take, order)
+                case Noted(delivery=name):
+                    self._told.pop(name, None)
+                case Heartbeat():  # that it came was its message
+                    pass
+
+    def _take(self, asked: Notify) -> None:
+        name = asked.delivery
+        if name in self._under_way:
+            return
+        if name in self._told:
+            self._recorder.send(self._told[name])
+            return
+        self._under_way.add(name)
+        try:
+            self._deliver(asked)
+        except BaseException:
+            # It comes again, and this must not be in hand for ever.
+            self._end(Notified(name, "again", "an error of crond itself"))
+            raise
+
+    def _deliver(self, asked: Notify) -> None:
+        owner = self._targets.owner(asked.origin)
+        named = self._targets.named(asked.origin)
+        target = None if owner is None else named.targets.get(asked.target)
+        if owner is None or target is None:
+            self._end(Notified(asked.delivery, "gone", _GONE))
+            return
+        sender = self._senders.of(owner)
+        if sender is None:
+            self._end(Notified(asked.delivery, "again", f"there is no account {owner.name}"))
+            return
+        delivery = Delivery(
+            name=asked.delivery,
+            target=target,
+            message=asked.message,
+            sender=sender,
+            told=self._end,
+            done=asked.done,
+        )
+
+        def send(tail: Tail) -> None:
+            delivery.tail = tail
+            self._sending.send(delivery)
+
+        self._tails.take(owner, asked.attempt, named.secrets, send)
+
+    def _end(self, told: Notified) -> None:
+        if told.delivery in self._under_way:
+            self._under_way.discard(told.delivery)
+            self._told[told.delivery] = told
+            self._recorder.send(told)

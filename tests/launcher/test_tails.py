@@ -1,0 +1,127 @@
+"""The end of an output in messages and in mail: whole lines of it, and no secret."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+
+import pytest
+
+from crond.launcher.masking import Mask
+from crond.launcher.tailing import last_lines
+from tests.launcher.alerting import Alerting, Begin
+from tests.launcher.daemon import Runner, files_config
+from tests.launcher.test_mail import Box, mailed
+
+SLACK = "slack://tokenA/tokenB/tokenC"
+SECRET = b"pa55 w/rd+more"
+
+
+@pytest.fixture
+def box(folder: Path) -> Box:
+    return Box(folder)
+
+
+@pytest.mark.parametrize(
+    ("data", "whole", "end"),
+    [
+        (b"one\ntwo\n", True, b"one\ntwo\n"),
+        (b"one\ntwo\nfour\n", True, b"four\n"),
+        (b"one two\n", False, b"one two\n"),
+        (b"\none two\n", False, b"one two\n"),
+        (b"x" * 20, False, b"x" * 8),
+        (b"x" * 20 + b"\n", False, b"x" * 7 + b"\n"),
+        (b"", True, b""),
+    ],
+)
+def test_whole_lines(data: bytes, whole: bool, end: bytes) -> None:
+    """At most 8 bytes, from the beginning of a line on; of a longer line its end."""
+    assert last_lines(data, 8, whole=whole) == end
+
+
+def test_forms_of_a_secret() -> None:
+    """As it is, in base64, in a URL, each of its lines; nothing that is too short to be one."""
+    mask = Mask([SECRET, b"first line\nab\nlast line", b"abc"])
+    coded = base64.b64encode(SECRET)
+    printed = b"|".join(
+        [SECRET, coded, base64.urlsafe_b64encode(SECRET), b"pa55%20w%2Frd%2Bmore", b"pa55+w%2Frd%2Bmore"]
+    )
+    assert mask.masked(printed).replace(b"=", b"") == b"|".join([b"***"] * 5)
+    assert mask.masked(b"the first line, the last line, abc, ab") == b"the ***, the ***, abc, ab"
+    assert mask.masked(b"first line\nab\nlast line") == b"***"
+
+
+def test_a_secret_that_is_cut_in_two() -> None:
+    """Pieces of a file end anywhere."""
+    mask = Mask([SECRET])
+    text = b"a " + SECRET + b" b\n" + b"x" * 2_000_000 + SECRET + b"\n"
+    found = [text[at : at + 7] for at in range(0, 40, 7)] + [text[42:2_000_025], text[2_000_025:]]
+    assert b"".join(p for p in mask.through(found) if isinstance(p, bytes)) == text.replace(SECRET, b"***")
+    assert list(mask.through([b"a", 5, b"b"])) == [b"a", 5, b"b"]
+
+
+def masked_tail(
+    folder: Path, daemon: Begin, alerting: Alerting, secret: Path, size: int = 4096
+) -> dict[str, object]:
+    """Return what a notifier gets of the output of a job that prints a secret, after much else."""
+    tab = folder / "tab"
+    tab.write_text(
+        f"#: on_failure={SLACK} secret_env=S=file:{secret}\n* * * * * true\n"
+        "* * * * * seq 1000; echo it is 'pa55 w/rd+more'.; echo done\n"
+    )
+    config = files_config(folder, tab, **alerting.settings(tail=size))
+    running = daemon(config)
+    wire, recorder = running.wire(), alerting.recorder()
+    runner = Runner(wire)
+    key = runner.start(runner.table(tab), 1)
+    runner.result(key)
+    assert recorder.told("a.1", tab, SLACK, attempt=key).result == "sent"
+    [told] = alerting.orders(1)
+    assert "pa55" not in told["public"]
+    message: dict[str, object] = told["order"]["messages"][0]
+    return message
+
+
+def test_secrets_of_the_crontab_are_masked(folder: Path, daemon: Begin, alerting: Alerting) -> None:
+    """Also what another of its jobs prints; the end is that of whole lines."""
+    secret = folder / "secret"
+    secret.write_bytes(SECRET + b"\n")
+    message = masked_tail(folder, daemon, alerting, secret, size=30)
+    assert message["tail"] == "998\n999\n1000\nit is ***.\ndone\n"
+    assert isinstance(message["left_out"], int)
+    assert message["left_out"] > 3000
+
+
+@pytest.mark.parametrize("what", ["none", "pipe", "everybodys"])
+def test_what_cannot_be_masked_is_not_sent(
+    folder: Path, daemon: Begin, alerting: Alerting, what: str
+) -> None:
+    """A secret that nobody can read: the message goes out, and says why it shows nothing."""
+    secret = folder / "secret"
+    if what == "pipe":
+        os.mkfifo(secret)
+    elif what == "everybodys":
+        secret.write_bytes(SECRET)
+        secret.chmod(0o666)
+    message = masked_tail(folder, daemon, alerting, secret)
+    assert str(message["tail"]).startswith(f"[the output is left out: secret S: {secret}")
+
+
+def test_mail_is_masked(folder: Path, daemon: Begin, box: Box) -> None:
+    """Mail of cron's own about a job with secrets has none of them."""
+    secret = folder / "secret"
+    secret.write_bytes(SECRET + b"\n")
+    tab = folder / "tab"
+    tab.write_text(
+        f'MAILTO=ops\n#: secret_env=S=file:{secret}\n* * * * * echo "it is $S"\n'
+        f'#: secret_env=S=file:{secret}\n* * * * * rm {secret}; echo "$S"\n'
+    )
+    wire = daemon(files_config(folder, tab, sendmail=box.path)).wire()
+    runner = Runner(wire)
+    for entry in range(2):
+        mailed(runner, wire, tab, entry)
+        box.letters(entry + 1)
+    first, second = (letter.body for letter in box.letters(2))
+    assert first == b"it is ***\n"
+    assert second == f"[the output is left out: secret S: {secret}: No such file or directory]\n".encode()
