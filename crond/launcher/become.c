@@ -1,13 +1,15 @@
 /*
- * Becomes a user and then a program. The launcher, which is root, starts it for the jobs of users; it is not
- * setuid. Everything was looked up before: here are numbers and system calls, in a fixed order.
+ * Becomes a user and then a program. The launcher, where it is root, starts it for the jobs of users, and
+ * whoever it is for those that stay so, but with limits or in a group; it is not setuid. Everything was looked up
+ * before: here are numbers and system calls, in a fixed order.
  *
  *     become TROUBLE LIMITS ENTRANCE UID GID GROUPS REQUIRED FOLDER PROGRAM ARGUMENT...
  *
  * TROUBLE is a descriptor: what fails is told there as three ints, our pid, the stage and errno. LIMITS are
  * written NUMBER:SOFT:HARD, with commas between them. ENTRANCE is a descriptor too, by which we enter the
- * cgroup that we are to be in, or 0 for none. GROUPS are numbers with commas between them. Unless REQUIRED is
- * 1, a program whose FOLDER cannot be entered runs where we are.
+ * cgroup that we are to be in, or 0 for none. GROUPS are numbers with commas between them. UID, GID and GROUPS
+ * are - all three if we are to stay who we are. Unless REQUIRED is 1, a program whose FOLDER cannot be entered
+ * runs where we are.
  *
  * There is no C library in it: that would take three times as long to begin, and would obey variables
  * (LD_PRELOAD, GLIBC_TUNABLES) that a crontab sets for its job, while we are still root.
@@ -135,13 +137,33 @@ static void bound(const char *text)
     }
 }
 
+static int is_dash(const char *text)
+{
+    return text[0] == '-' && text[1] == '\0';
+}
+
+static void take_on(char **words)
+{
+    long uid, gid;
+
+    /* All three, so that no single wrong word makes anybody stay root. */
+    if (is_dash(words[UID]) && is_dash(words[GID]) && is_dash(words[GROUPS]))
+        return;
+    uid = (long)whole(words[UID], MOST_ID);
+    gid = (long)whole(words[GID], MOST_ID);
+    /* Groups first, while we still may; all three of each number, so that there is no way back. */
+    check(call(SYS_setgroups, read_groups(words[GROUPS]), (long)groups, 0, 0), USER);
+    check(call(SYS_setresgid, gid, gid, gid, 0), USER);
+    check(call(SYS_setresuid, uid, uid, uid, 0), USER);
+}
+
 _Noreturn void begin(long *stack);
 _Noreturn void begin(long *stack)
 {
     long count = stack[0];
     char **words = (char **)(stack + 1);
     char **environment = words + count + 1;
-    long uid, gid, group, entered;
+    long group, entered;
 
     if (count <= ARGUMENTS)
         leave(2);
@@ -150,17 +172,11 @@ _Noreturn void begin(long *stack)
     group = (long)whole(words[ENTRANCE], MOST_DESCRIPTOR);
     if (group != 0)
         enter(group);
-    uid = (long)whole(words[UID], MOST_ID);
-    gid = (long)whole(words[GID], MOST_ID);
     /* The C library keeps two signals to itself, and has them ignored in what it spawns. */
     for (int signal = 1; signal <= LAST_SIGNAL; signal++)
         call(SYS_rt_sigaction, signal, (long)by_default, 0, 8);
     bound(words[LIMITS]);
-
-    /* Groups first, while we still may; all three of each number, so that there is no way back. */
-    check(call(SYS_setgroups, read_groups(words[GROUPS]), (long)groups, 0, 0), USER);
-    check(call(SYS_setresgid, gid, gid, gid, 0), USER);
-    check(call(SYS_setresuid, uid, uid, uid, 0), USER);
+    take_on(words);
 
     entered = call(SYS_chdir, (long)words[FOLDER], 0, 0, 0);
     if (words[REQUIRED][0] == '1')

@@ -42,9 +42,12 @@ class Data:
 
     def make(self, key: str, owner: tuple[int, int] | None) -> None:
         """Make the empty file of attempt `key`, for `owner` (uid, gid), None: ourselves. Raises OSError."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path(key))
-        fd = os.open(self.path(key), _MAKE, 0o600)
+        path = self.path(key)
+        try:
+            fd = os.open(path, _MAKE, 0o600)
+        except FileExistsError:  # an earlier life's
+            os.unlink(path)
+            fd = os.open(path, _MAKE, 0o600)
         try:
             if owner is not None:
                 os.fchown(fd, *owner)

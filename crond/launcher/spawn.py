@@ -16,7 +16,7 @@ import signal
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 
 from crond.launcher import become
@@ -61,7 +61,7 @@ UNBOUND = Bounds()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to execute and as whom. `identity` None: stay who we are, with our bounds.
+    """What to execute and as whom. `identity` None: stay who we are, with what `bounds` say.
 
     `directory_required`: without its folder the program does not run, else it runs where we are.
     `execute` False: do everything, then end with status 0 instead.
@@ -132,13 +132,13 @@ class Spawner:
         """
         # What spawns for us knows limits and groups, which every annotated job has; the rest is rare, and it
         # is to stay small.
-        simple = program.execute and replace(program.bounds, limits=()) == UNBOUND
-        identity = program.identity
+        bounds = program.bounds
+        simple = program.execute and bounds.nice is bounds.umask is bounds.ionice is None
         try:
-            if simple and identity is None and not program.bounds.limits and entrance is None:
+            if simple and program.identity is None and not bounds.limits and entrance is None:
                 return self._spawn(program, descriptors)
-            if simple and identity is not None and self._helper is not None:
-                return self._spawn_helper(self._helper, program, identity, descriptors, entrance)
+            if simple and self._helper is not None:
+                return self._spawn_helper(self._helper, program, descriptors, entrance)
             return self._fork(program, descriptors, entrance)
         except (OSError, ValueError) as error:
             code = (error.errno if isinstance(error, OSError) else None) or errno.EINVAL
@@ -170,11 +170,11 @@ class Spawner:
         self,
         helper: str,
         program: Program,
-        identity: Identity,
         descriptors: Sequence[int],
         entrance: int | None,
     ) -> int:
-        """Start through the program that becomes the user for us: nothing of ours is copied here either."""
+        """Start through the program that becomes the user, or takes on limits: nothing is copied either."""
+        identity = program.identity
         passed = [*descriptors, self._trouble]
         if entrance is not None:
             passed.append(entrance)
@@ -182,7 +182,7 @@ class Spawner:
             trouble=len(descriptors),
             limits=((resource.RLIMIT_NOFILE, *self._open_files), *program.bounds.limits),
             entrance=None if entrance is None else len(descriptors) + 1,
-            numbers=(identity.uid, identity.gid, identity.groups),
+            numbers=None if identity is None else (identity.uid, identity.gid, identity.groups),
             folder=program.directory,
             folder_required=program.directory_required,
         )

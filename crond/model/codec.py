@@ -256,6 +256,8 @@ _KINDS: dict[str, tuple[type, tuple[Check, ...]]] = {
     "piece": (Piece, (_piece,)),
 }
 _NAMES = {shape: kind for kind, (shape, _) in _KINDS.items()}
+#: Made once: json.dumps makes one for each message, which takes as long as what it encodes.
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def encode(message: Message) -> bytes:
@@ -265,7 +267,7 @@ def encode(message: Message) -> bytes:
     for field in shape.__slots__:
         value = getattr(message, field)
         values.append(value.decode("latin-1") if type(value) is bytes else value)
-    return json.dumps(values, separators=(",", ":")).encode("ascii")
+    return _as_json(values).encode("ascii")
 
 
 def decode(payload: bytes, *expected: type[Any]) -> Any:

@@ -130,12 +130,14 @@ class FileJournal:
 
 
 def _lines(records: Iterable[Record]) -> bytes:
-    encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=_plain).encode
-    return "".join(encode(record) + "\n" for record in records).encode("ascii")
+    return "".join([_as_json(record) + "\n" for record in records]).encode("ascii")
 
 
 def _plain(value: Any) -> Any:
     return value.values()
+
+
+_as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=_plain).encode
 
 
 def _write_all(fd: int, data: bytes) -> None:

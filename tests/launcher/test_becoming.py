@@ -1,4 +1,6 @@
-"""Both ways of becoming a user, compiled and forked, lead to the same process and the same words."""
+"""Both ways of becoming a user, or of staying who we are with bounds, compiled and forked, lead to the same
+process and the same words.
+"""
 
 from __future__ import annotations
 
@@ -146,6 +148,56 @@ def test_limits_and_the_entrance_of_a_group(way: Way, tmp_path: Path) -> None:
     assert found["Max core file size"] == ["0", "unlimited"]
 
 
+_WHO = """\
+grep -E '^(Uid|Gid|Groups|CapEff|SigBlk|SigIgn|NSsid):' /proc/self/status
+ulimit -Sn; ulimit -Hn; pwd; ls -mw0 /proc/$$/fd; cat /proc/$$/limits
+"""
+
+
+def test_who_stays(way: Way, tmp_path: Path) -> None:
+    """An annotated job of `crond FILE`: who we are, with a limit and in a group of its own."""
+    mark = 2**62 + 5
+    bounds = Bounds(limits=((resource.RLIMIT_RTTIME, mark, mark),))
+    entrance = os.open(tmp_path / "procs", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    pid = way.start("/bin/sh", "-c", _WHO, home="/usr", identity=None, bounds=bounds, entrance=entrance)
+    os.close(entrance)
+    assert way.ended(pid) == (0, None)
+    assert (tmp_path / "procs").read_text() == "0"
+    lines = way.output.read_text().splitlines()
+    status = _status("\n".join(lines[:7]))
+    ours = _status(Path("/proc/self/status").read_text(encoding="ascii"))
+    for name in ("Uid", "Gid", "Groups", "CapEff"):
+        assert status[name] == ours[name]
+    assert status["NSsid"][-1] == str(pid)
+    assert (int(status["SigBlk"][0], 16), int(status["SigIgn"][0], 16)) == (0, 0)
+    assert lines[7:10] == ["150", "250", "/usr"]
+    assert [fd for fd in sorted(lines[10].split(", ")) if len(fd) == 1] == ["0", "1", "2"]
+    found = {line[:25].strip(): line[25:].split()[:2] for line in lines[11:]}
+    assert found["Max realtime timeout"] == [str(mark)] * 2
+
+
+def _status(text: str) -> dict[str, list[str]]:
+    return {name: words.split() for name, _, words in (line.partition(":") for line in text.splitlines())}
+
+
+def test_nobody_privileged_is_needed_to_stay(compiled: str) -> None:
+    """`crond FILE` of a user's, who may not name even the groups that he has."""
+    program = os.open(compiled, os.O_PATH)
+    words = ["become", "2", "7:9:9", "0", "-", "-", "-", "1", "/", "/usr/bin/id", "id", "-u"]
+    done = subprocess.run(
+        words,
+        executable=f"/proc/self/fd/{program}",
+        pass_fds=(program,),
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        capture_output=True,
+        check=False,
+    )
+    os.close(program)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"65534\n", b"")
+
+
 def test_an_entrance_that_is_none(way: Way) -> None:
     """It does not start in a group that refuses it."""
     entrance = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -153,15 +205,17 @@ def test_an_entrance_that_is_none(way: Way) -> None:
     os.close(entrance)
 
 
+@pytest.mark.parametrize("identity", [Identity(65534, 65534, ()), None])
 def test_an_annotated_start_needs_no_fork(
-    compiled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compiled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, identity: Identity | None
 ) -> None:
     """Limits of PAM's, a mark and a group had every such start forked, at twice the CPU."""
     monkeypatch.setattr(os, "fork", None)
     bounds = Bounds(limits=((resource.RLIMIT_NOFILE, 90, 99),))
     with open(tmp_path / "procs", "wb") as file:
         entrance = os.dup(file.fileno())
-        assert Way(compiled, tmp_path).run("/bin/true", bounds=bounds, entrance=entrance) == (0, None)
+        way = Way(compiled, tmp_path)
+        assert way.run("/bin/true", identity=identity, bounds=bounds, entrance=entrance) == (0, None)
         os.close(entrance)
 
 
@@ -256,6 +310,17 @@ def test_whom_root_does_not_trust(tmp_path: Path) -> None:
     assert trusted(str(tmp_path)) is None
 
 
+def test_whom_a_user_trusts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root, and himself: what he installed is as much his as the rest of his crond."""
+    path = tmp_path / "become"
+    path.write_bytes(b"")
+    path.chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    for owner, found in ((0, str(path)), (65534, str(path)), (1, None)):
+        os.chown(path, owner, 0)
+        assert trusted(str(path)) == found
+
+
 def test_it_obeys_no_variable(compiled: str) -> None:
     """A crontab may set LD_PRELOAD for its job; what has not yet become the user must not read that."""
     words = ["2", "7:100:200", "0", "65534", "65534", "", "1", "/", "/no/such", "x"]
@@ -265,7 +330,7 @@ def test_it_obeys_no_variable(compiled: str) -> None:
     assert struct.unpack("3i", done.stderr)[1:] == (Stage.EXEC, 2)
 
 
-_NO_NUMBERS = ("-1", "x", "1x", " 1", "0x1", "99999999999999999999", "1,,2", ",", "+1")
+_NO_NUMBERS = ("-", "-1", "x", "1x", " 1", "0x1", "99999999999999999999", "1,,2", ",", "+1")
 _NO_LIMITS = ("7", "7:9", "7:9:", "7:9:9:", "7::9", "7:9:x", "256:9:9", "7:9:9,,4:0:1", "15,9,9")
 
 
