@@ -132,7 +132,8 @@ class Closing:
 
     def _await_messages(self) -> None:
         """Give messages that are on their way time to arrive: else they are sent again by the next life."""
-        if self._workers and self.is_told() and time.monotonic() < self._deadline:
+        hears = bool(self._workers) and not self._workers[0].gone
+        if hears and self.is_told() and time.monotonic() < self._deadline:
             self._loop.after(_LOOK, self._await_messages)
             return
         self._dismiss()

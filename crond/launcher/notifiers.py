@@ -83,10 +83,6 @@ class Notifiers:
         self._batches: dict[int, _Batch] = {}
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
 
-    @property
-    def busy(self) -> bool:
-        return bool(self._batches)
-
     def start(
         self, sender: Sender, deliveries: Sequence[Delivery], *, told: Told, ended: Callable[[], None]
     ) -> None:
@@ -266,13 +262,19 @@ def _answer(line: bytes) -> tuple[str, Notified | None]:
             raise Rubbish
         if result == "trying":
             return name, None
-        detail, done = str(said.get("detail", "")).replace("\0", ""), said.get("done", [])
+        detail, done = _one_line(str(said.get("detail", ""))), said.get("done", [])
         if result == ELSEWHERE:
             return name, Notified(name, ELSEWHERE, detail)
         if result == "gone":
             raise Rubbish
         # Within the bounds of the wire, or it would be the recorder that gives us up.
-        told: Notified = decode(encode(Notified(name, result, detail[:2000], done)), Notified)
+        told: Notified = decode(encode(Notified(name, result, detail, done)), Notified)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, BadMessage):
         raise Rubbish from None
     return name, told
+
+
+def _one_line(text: str) -> str:
+    """Return `text` as one line that nothing in it can make another of: a user may have had a hand in it."""
+    text = " ".join(text.split())[:1000]
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -82,7 +82,7 @@ def main(argument):
                 time.sleep(0.01)
         if how != "elsewhere" or order["system_config"]:
             how = "sent"
-        say({{"delivery": d, "result": how, "detail": "as told", "done": ["abc"]}})
+        say({{"delivery": d, "result": how, "detail": "as\\n \\x1b[told", "done": ["abc"]}})
     return 0
 """
 

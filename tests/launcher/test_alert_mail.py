@@ -168,7 +168,7 @@ def test_a_trial(folder: Path, daemon: Begin, alerting: Alerting, box: Box) -> N
     assert [one["final"] for one in answers] == [False] * 3 + [True]
     assert b"Crontab of" in box.letters(1)[0].body
     [one] = tried(running, target="json://user:password@localhost/")
-    assert (one["target"], one["result"], one["detail"]) == ("json://...", "sent", "as told")
+    assert (one["target"], one["result"], one["detail"]) == ("json://...", "sent", "as ?[told")
     assert [one["target"] for one in tried(running, host="yes")] == ["pager"]
     assert tried(running, target="-oQ/tmp@x")[0]["result"] == "never"
     kinds = [each["kind"] for told in alerting.orders(3) for each in told["order"]["messages"]]

@@ -62,7 +62,7 @@ def test_only_what_the_crontab_names_is_told(folder: Path, daemon: Begin, alerti
     assert recorder.told("a.2", tab, "slack://tokenA").result == "gone"
     assert recorder.told("a.3", "/etc/passwd", SLACK).result == "gone"
     assert recorder.told("a.4", "", SLACK).result == "gone"
-    assert recorder.told("a.5", tab, SLACK) == Notified("a.5", "sent", "as told", ("abc",))
+    assert recorder.told("a.5", tab, SLACK) == Notified("a.5", "sent", "as ?[told", ("abc",))
     for number, target in enumerate(("https://example.net/p", "ops")):
         assert recorder.told(f"b.{number}", tab, target).result == "sent"
     assert recorder.told("b.3", "", "json://localhost/x").result == "sent"
