@@ -7,6 +7,7 @@ Nothing is installed, and nothing listens on this host's own network.
 from __future__ import annotations
 
 import email
+import email.policy
 import pwd
 import subprocess
 from email.message import Message
@@ -94,7 +95,7 @@ class Mta:
         def enough() -> list[Message] | None:
             paths = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime_ns)
             return (
-                [email.message_from_bytes(path.read_bytes()) for path in paths]
+                [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in paths]
                 if len(paths) >= count
                 else None
             )

@@ -62,3 +62,44 @@ def test_output_arrives_as_cron_sends_it(
     assert first["Subject"].startswith(f"Cron <{people.ann.pw_name}@")
     assert first["Subject"].endswith('echo "of talks"')
     assert first["Auto-Submitted"] == "auto-generated"
+
+
+MODES = """\
+#: name=failure mail=failure
+0 0 31 2 * echo "of failure"; test ! -e {flag}
+#: name=always mail=always
+0 0 31 2 * true
+#: name=never mail=never
+0 0 31 2 * echo "of never"; exit 3
+#: name=retried mail=failure retries=1 retry_delay=0
+0 0 31 2 * echo "of retried $CRONTABX_ATTEMPT"; exit 5
+#: name=told mail=never on_failure={ann}@localhost
+0 0 31 2 * echo "why it failed"; exit 7
+"""
+
+
+def test_modes_and_addresses(mta: Mta, ground: Ground, people: People, start_host: StartHost) -> None:
+    """`mail=` says when output is mailed, once for each run; an alert for an address is its own letter."""
+    folder = host_folder(ground, people, dialect="cronie")
+    with (folder / "settings.toml").open("a") as file:
+        file.write("[alerts]\nsettle = 0\n")
+    flag = folder / "flag"
+    ann = people.ann.pw_name
+    install(folder, people.ann, MODES.format(flag=flag, ann=ann))
+    crond, _ = start_host(folder=folder, wrapper=mta.wrapper, mail=True)
+    crond.up()
+    for name in ("failure", "always", "never", "retried", "told"):
+        crond.run_now(f"{ann}/{name}")
+    flag.touch()
+    crond.run_now(f"{ann}/failure")
+    letters = {body_of(one): one for one in mta.letters(people.ann, 4)}
+    failure, always, retried = (
+        letters.pop(text) for text in (b"of failure", b"[no output]", b"of retried 2")
+    )
+    assert failure["Subject"].endswith("(exit status 1)")
+    assert always["Subject"].endswith("> true")
+    assert retried["Subject"].endswith("(exit status 5)")
+    (told,) = letters.values()
+    assert "told failed (exit 7)" in told["Subject"]
+    assert b"why it failed" in body_of(told)
+    assert told["Message-ID"].startswith("<crontabx.")
