@@ -157,11 +157,16 @@ class Daemon:
 
     # --- its jobs ----------------------------------------------------------------------------------------
 
-    def start_jobs(self, count: int, more: str = "") -> None:
-        """Have `count` jobs run each second from now on; `more` is the text of other entries."""
+    def start_jobs(
+        self, count: int, more: str = "", *, every: str = "1s", head: str = "", then: str = ""
+    ) -> None:
+        """Have `count` jobs run `every` so often from now on; `more` is the text of other entries.
+
+        `head` is the text before all, `then` what each job does at its end.
+        """
         self._offset = self._proofs.stat().st_size
-        lines = (f"#: name=j{n}\n@every 1s echo j{n} $$ >>{self._proofs}\n" for n in range(count))
-        self._install("".join(lines) + more)
+        lines = (f"#: name=j{n}\n@every {every} echo j{n} $$ >>{self._proofs}{then}\n" for n in range(count))
+        self._install(head + "".join(lines) + more)
 
     def run(self, job: str) -> None:
         """Start a run of `job` beside its schedule, as soon as it is known."""
