@@ -295,7 +295,7 @@ class Engine:
                     self._ledger.remember(["interval", "suspend", self._last.wall, reading.wall, text])
                 if kind is not Passage.LATE:
                     self._runs.shift(seconds, asleep=kind is Passage.SUSPENDED)
-                    self._watch.shift(seconds)
+                    self._watch.shift(seconds, reading.wall)
         self._last = reading
         return went_by
 
