@@ -257,7 +257,7 @@ class Engine:
         if not self._complete:
             return
         looked = None if self._last is None else self._last.wall
-        passed = self._watch_clock(reading)
+        went_by = self._watch_clock(reading)
         self._requests.expire(reading)
         for run in self._ledger.waits.over(reading.wall):
             self._runs.look_again(run)
@@ -265,7 +265,7 @@ class Engine:
         dues = self._walk.advance(reading)
         moved = self._walk.position != before
         if moved:
-            self._miss(before.served, looked, reading.wall, passed)
+            self._miss(before.served, looked, reading.wall, went_by)
             # Before what is due: a write that was cut off may lose a minute, and must not serve it twice.
             self._ledger.remember(memory.planned(self._walk.position))
         if dues:
@@ -275,9 +275,9 @@ class Engine:
         self._watch.look(reading)
         self._admit(reading, FIRST_BATCH if dues else BATCH)
 
-    def _miss(self, served: float, looked: float | None, wall: float, passed: Passage) -> None:
+    def _miss(self, served: float, looked: float | None, wall: float, went_by: float) -> None:
         """See to what was missed up to `wall`, if anything was. All up to `served` had been walked, and at
-        `looked` the clock was looked at last; `passed` is what it did since.
+        `looked` the clock was looked at last; so many seconds went by since.
         """
         # In an hour that comes twice the walk stands still, and yet misses nothing.
         lost = wall - (served if looked is None else max(served, looked))
@@ -286,15 +286,18 @@ class Engine:
             # be lost if the write was cut off between them, and is never planned twice.
             self._made_up_to = wall - _ON_TIME
             made_up = self._make_up(served, self._made_up_to)
-            if passed is not Passage.STEPPED:  # where the clock was set, no time went by
+            if went_by > _MISSED:  # else the clock was set, and nothing could have started
                 kind = gap(int(wall // 60) - int(served // 60))
                 left_out = partial(self._is_left_out, made_up, kind)
                 self._watch.miss(served, self._made_up_to, left_out, wall)
         if lost > _NOT_ALL_MADE_UP:
             self._ledger.remember(["outage", served, wall, _STALLED])
 
-    def _watch_clock(self, reading: Reading) -> Passage:
-        kind = Passage.STEADY
+    def _watch_clock(self, reading: Reading) -> float:
+        """See to what the clock did since it was looked at last; return how many seconds went by, sleep
+        included.
+        """
+        went_by = float("inf") if self._last is None else reading.boot - self._last.boot
         if self._last is not None:
             kind, seconds = passage(self._last, reading)
             if kind is not Passage.STEADY:
@@ -304,9 +307,9 @@ class Engine:
                     self._ledger.remember(["interval", "suspend", self._last.wall, reading.wall, text])
                 if kind is not Passage.LATE:
                     self._runs.shift(seconds, asleep=kind is Passage.SUSPENDED)
-                    self._watch.shift(seconds)
+                    self._watch.shift(seconds, reading.wall)
         self._last = reading
-        return kind
+        return went_by
 
     def _make_up(self, since: float, wall: float) -> set[str]:
         jobs = self._planning.make_up(since, wall)

@@ -263,21 +263,24 @@ class Promises:
 
     # --- clocks, and times without a daemon ------------------------------------------------------------
 
-    def shifted(self, seconds: float) -> Iterator[tuple[str, Health]]:
+    def shifted(self, seconds: float, wall: float) -> Iterator[tuple[str, Health]]:
         """Yield how jobs stand if `seconds` do not count as running time: the clock was set, or the host
-        slept.
+        slept. `wall` is what it is now.
         """
         for name in sorted(self.roster.promising):
-            if self.roster.jobs[name].entry.policy.warn_runtime is None:
-                continue
             health = self.memory.health.get(name, WELL)
-            held = dict(health.shifts)
-            active = [
-                one.id for one in self.memory.runs_of(name) if one.is_active and _began(one) is not None
-            ]
-            if active:
+            runs = [run for run in self.memory.runs_of(name) if run.state is not State.FINISHED]
+            found = health
+            if self.roster.jobs[name].entry.policy.warn_runtime is not None:
+                held = dict(health.shifts)
+                active = [run.id for run in runs if run.is_active and _began(run) is not None]
                 held |= {one: held.get(one, 0.0) + seconds for one in active}
-                yield name, health._replace(shifts=tuple(held.items()))
+                found = health._replace(shifts=tuple(held.items()))
+            if health.late_upto > wall and all(run.instant <= wall for run in runs):
+                # A clock that was wrong by a day must not keep us silent for one.
+                found = found._replace(late_upto=wall)
+            if found != health:
+                yield name, found
 
     def watch_again(self, job: str) -> None:
         """Set the timers of the runs of `job` anew, after `shifted` was remembered."""

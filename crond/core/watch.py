@@ -104,8 +104,8 @@ class Watch:
         health = self.alerting.broken_by(breach, health, late_upto)
         self.ledger.tell(self.alerting.late(breach, wall), health=[name, *health])
 
-    def shift(self, seconds: float) -> None:
-        """Keep lengths of time what they are, as `Runs.shift` does."""
-        for job, health in list(self.promises.shifted(seconds)):
+    def shift(self, seconds: float, wall: float) -> None:
+        """Keep lengths of time what they are, as `Runs.shift` does; `wall` is what it is now."""
+        for job, health in list(self.promises.shifted(seconds, wall)):
             self._stand([(job, health)])
             self.promises.watch_again(job)

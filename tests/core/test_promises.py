@@ -279,10 +279,29 @@ def test_a_success_that_somebody_marks() -> None:
 
 
 def test_a_clock_that_is_set_misses_nothing() -> None:
-    """Forward by a day: no time went by in which anything was due."""
+    """Forward by a day: no time went by in which anything was due. A host that slept, and whose clock was
+    wrong by seconds when it woke, did miss something.
+    """
     cron = driver("#: name=a late_after=10m on_late=ops\n0 * * * * a\n")
     cron.play(60)
     cron.set_clock(_DAY)
     cron.wake()
     cron.play(60)
     assert cron.flips() == []
+    now = cron.now
+    cron.now = Reading(now.wall + 7200, now.mono, now.boot + 7190)
+    cron.wake()
+    assert [flip.event for flip in cron.flips()] == [Event.LATE]
+
+
+def test_a_clock_that_is_set_back_does_not_silence_it() -> None:
+    """It was wrong by a day when a run was late; the next late run is told, though its instant is earlier."""
+    cron = driver("#: name=a late_after=10m on_late=ops\n0 * * * * a\n", wall=_NOON + _DAY - 60)
+    cron.go(900)
+    for start in cron.starts():
+        cron.end(start)
+    cron.play(7200)
+    cron.set_clock(-_DAY)
+    cron.wake()
+    cron.go(7200)
+    assert [flip.event for flip in cron.flips()] == [Event.LATE, Event.ON_TIME, Event.LATE]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 
 import pytest
 
+from crond.model.alert import Event, addressee, flip_of
 from crond.model.messages import (
     Ack,
     Exited,
     Heartbeat,
     Hello,
+    News,
     NotStarted,
     Start,
     Started,
@@ -58,6 +61,23 @@ def test_a_fact_is_acknowledged_when_the_journal_has_it(scheduler: Scheduler) ->
     scheduler.tell(Exited(8, key, time.time(), 0x2A00, 0.0, 0.0, 0, 0))
     scheduler.read_until(lambda wish: wish == Ack(8))
     assert '"exit_code":42' in journal_text(scheduler)
+
+
+def test_news_is_in_the_journal_when_it_is_said(scheduler: Scheduler) -> None:
+    """In the line of the run that brought it about, with how its job stands; no line holds the target."""
+    scheduler.greet(scheduler.table(SECONDLY.replace("tick", "tick on_failure=json://host/token")))
+    start = scheduler.next_start()
+    key = attempt_key(start.run, 1)
+    scheduler.tell(Started(7, key, 4711, time.time()))
+    scheduler.tell(Exited(8, key, time.time(), 0x2A00, 0.0, 0.0, 0, 0))
+    scheduler.read_until(lambda wish: isinstance(wish, News))
+    records = [json.loads(line) for line in journal_text(scheduler).splitlines()]
+    (news,) = [record[2] for record in records if record[0] == "run" and len(record) > 2]
+    (flip,) = map(flip_of, news["flips"])
+    assert (flip.event, flip.run, flip.exit_code) == (Event.FAILURE, start.run, 42)
+    assert flip.addressees == (addressee("json://host/token"),)
+    assert news["health"][:3] == ["root/tick", 1, True]
+    assert "token" not in journal_text(scheduler)
 
 
 def test_a_start_is_in_the_journal_before_it_leaves(scheduler: Scheduler) -> None:

@@ -117,7 +117,11 @@ class World:
         self.began = self.now.wall
         self.launcher = FakeLauncher(source, self.ever_started, self._born, self.judge.died)
         self.launcher.new_table()
-        self._greet(())
+        try:
+            self._greet(())
+        except BaseException:
+            self.keeper.close()  # nobody else can: there is no world yet
+            raise
 
     # --- a life ------------------------------------------------------------------------------------------
 
