@@ -111,22 +111,28 @@ def test_what_cannot_be_masked_is_not_sent(
 
 
 def test_mail_is_masked(folder: Path, daemon: Begin, box: Box) -> None:
-    """Mail of cron's own about a job with secrets has none of them."""
+    """Mail of cron's own about a job with secrets has none of them, wherever they lie."""
     secret = folder / "secret"
     secret.write_bytes(SECRET + b"\n")
     tab = folder / "tab"
     tab.write_text(
-        f'MAILTO=ops\n#: secret_env=S=file:{secret}\n* * * * * echo "it is $S"\n'
+        "MAILTO=ops\n"
+        f'#: secret_env=S=file:{secret}\n* * * * * echo "it is $S"\n'
+        '#: secret_env=S=env:GIVEN\n* * * * * echo "it is $S, too"\n'
         f'#: secret_env=S=file:{secret}\n* * * * * rm {secret}; echo "$S"\n'
     )
-    wire = daemon(files_config(folder, tab, sendmail=box.path)).wire()
+    running = daemon(files_config(folder, tab, sendmail=box.path), env={"GIVEN": "from outside"})
+    wire = running.wire()
     runner = Runner(wire)
-    for entry in range(2):
+    for entry in range(3):
         mailed(runner, wire, tab, entry)
         box.letters(entry + 1)
-    first, second = (letter.body for letter in box.letters(2))
-    assert first == b"it is ***\n"
-    assert second == f"[the output is left out: secret S: {secret}: No such file or directory]\n".encode()
+    bodies = [letter.body.decode() for letter in box.letters(3)]
+    assert bodies == [
+        "it is ***\n",
+        "it is ***, too\n",
+        f"[the output is left out: secret S: {secret}: No such file or directory]\n",
+    ]
 
 
 @pytest.mark.root
