@@ -18,6 +18,7 @@ from crond.launcher.targets import HOST, Targets
 from crond.launcher.trials import Trials
 
 if TYPE_CHECKING:
+    from crond.launcher.launcher import Launcher
     from crond.launcher.parts import Parts
     from crond.launcher.post import Post
     from crond.launcher.spawn import Identity
@@ -25,11 +26,20 @@ if TYPE_CHECKING:
 
 
 class Alerts:
-    """All of it. `apart` is the identity of the daemon's account for what speaks to a network."""
+    """All of it. `apart` is the identity of the daemon's account for what speaks to a network; `workers` are
+    the scheduler and, if there is one, the recorder.
+    """
 
     def __init__(
-        self, parts: Parts, *, post: Post, apart: Identity | None, scheduler: Worker, recorder: Worker | None
+        self,
+        parts: Parts,
+        *,
+        launcher: Launcher,
+        post: Post,
+        apart: Identity | None,
+        workers: tuple[Worker, Worker | None],
     ) -> None:
+        scheduler, recorder = workers
         config, loop, log, spawner = parts.config, parts.loop, parts.log, parts.spawner
         accounts, own = parts.accounts, parts.own
         targets = Targets(config, spool=parts.spool, tables=parts.programs.tables, accounts=accounts, own=own)
@@ -48,10 +58,11 @@ class Alerts:
                 senders=senders,
                 tails=self._tails,
                 sending=self._sending,
-                guard=loop.guard,
+                loop=loop,
             )
             recorder.greet = self._notifying.greet
             recorder.handle = self._notifying.handle
+            launcher.on_news = self._notifying.news
         sender = senders.of(HOST)
         if config.heartbeat and sender is not None:
             Beats(parts, self._notifiers, sender, is_well=lambda: scheduler.well)

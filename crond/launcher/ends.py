@@ -109,7 +109,7 @@ class Ends:
         return closing
 
     def _make_senders(self, workers: tuple[Worker, Worker | None], apart: Identity | None) -> None:
-        parts, (scheduler, recorder) = self._parts, workers
+        parts = self._parts
         self.post = Post(
             parts.config,
             mail_rules(parts.config),
@@ -121,10 +121,8 @@ class Ends:
             spawner=parts.spawner,
         )
         self._launcher.on_mail = self.post.post
-        self.alerts = Alerts(parts, post=self.post, apart=apart, scheduler=scheduler, recorder=recorder)
+        self.alerts = Alerts(parts, launcher=self._launcher, post=self.post, apart=apart, workers=workers)
         self.closing.is_told = lambda: self.alerts.busy
-        if recorder is not None:
-            self._launcher.on_news = recorder.send
 
     def _make_clients(self, look: Callable[[], None]) -> Clients:
         parts, config, loop, log = self._parts, self._parts.config, self._parts.loop, self._parts.log

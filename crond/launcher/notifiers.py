@@ -13,6 +13,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crond.launcher.loop import READ
@@ -46,30 +47,30 @@ _PASSED_ON = frozenset(
 #: What a notifier says of a tag that is not in the configuration it may read; no word of the wire.
 ELSEWHERE = "elsewhere"
 
+#: Hears the results of a batch, `elsewhere` among them.
+Told = Callable[[Notified], None]
+
 
 class Rubbish(ValueError):
     """An answer that makes no sense."""
 
 
+@dataclass(slots=True)
 class _Batch:
-    """One process. `open` are the deliveries without a result, in their order; `trying` is one of them."""
+    """One process. `answers` is a descriptor, -1: nobody listens any more. `open` are the deliveries without
+    a result, and `trying` is one of them; `why` says how it ended.
+    """
 
-    def __init__(
-        self, pid: int, answers: int, names: Sequence[str], told: Told, ended: Callable[[], None]
-    ) -> None:
-        self.pid = pid
-        self.answers = answers
-        self.open = dict.fromkeys(names)
-        self.trying: str | None = None
-        self.told = told
-        self.ended = ended
-        self.unread = b""
-        self.timer: Timer | None = None
-        self.why = "ended by itself"
-
-
-#: Hears the results of a batch, `elsewhere` among them.
-Told = Callable[[Notified], None]
+    pid: int
+    answers: int
+    words: Overheard
+    open: dict[str, None]
+    told: Told
+    ended: Callable[[], None]
+    trying: str | None = None
+    unread: bytes = b""
+    timer: Timer | None = None
+    why: str = "ended by itself"
 
 
 class Notifiers:
@@ -92,29 +93,30 @@ class Notifiers:
         """
         words = Overheard("notifier", loop=self._loop, log=self._log, most=_LINES)
         try:
-            answers, writing = os.pipe2(os.O_CLOEXEC)
-            try:
-                pid = self._start(sender, deliveries, words.fd, writing)
-            except BaseException:
-                os.close(answers)
-                raise
-        finally:
-            words.handed_over()
-        os.set_blocking(answers, False)
-        names = [one.name for one in deliveries]
-        batch = self._batches[pid] = _Batch(pid, answers, names, told, ended)
+            pid, answers = self._start(sender, deliveries, words)
+        except BaseException:
+            words.close()
+            raise
+        held = dict.fromkeys(one.name for one in deliveries)
+        batch = self._batches[pid] = _Batch(pid, answers, words, held, told, ended)
         self._loop.watch(answers, READ, lambda _events: self._ready(batch))
         self._be_patient(batch)
 
-    def _start(self, sender: Sender, deliveries: Sequence[Delivery], words: int, answers: int) -> int:
-        """Return the pid of a process with these descriptors, of which `answers` is closed here."""
-        with contextlib.ExitStack() as stack:
-            theirs = lifted(stack, answers)
-            given = [self._null, self._null, words, self._order(stack, sender, deliveries), theirs]
+    def _start(self, sender: Sender, deliveries: Sequence[Delivery], words: Overheard) -> tuple[int, int]:
+        """Return the pid of a process, and a descriptor of its answers. Raises SpawnFailed, OSError."""
+        with contextlib.ExitStack() as stack, contextlib.ExitStack() as undo:
+            answers, writing = os.pipe2(os.O_CLOEXEC)
+            undo.callback(os.close, answers)
+            theirs = lifted(stack, writing)
+            os.set_blocking(answers, False)
+            given = [self._null, self._null, words.fd, self._order(stack, sender, deliveries), theirs]
             if sender.host:
                 given.append(lifted(stack, self._configuration()))
             with self._spawner.unhandled():
-                return self._spawner.start(self._program(sender), given)
+                pid = self._spawner.start(self._program(sender), given)
+            undo.pop_all()
+        words.handed_over()
+        return pid, answers
 
     def _order(self, stack: contextlib.ExitStack, sender: Sender, deliveries: Sequence[Delivery]) -> int:
         order = {
@@ -238,6 +240,7 @@ class Notifiers:
         while batch.answers >= 0 and self._read(batch):
             pass
         self._stop_reading(batch)
+        batch.words.close()
         if batch.timer is not None:
             batch.timer.cancel()
         trouble = self._spawner.trouble_of(pid)

@@ -6,24 +6,26 @@ an output one of its owner's. Called by the recorder's wire; put together by ale
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from crond.launcher.deliveries import Delivery, Tail
-from crond.model.messages import IN_HAND, Heartbeat, InHand, Noted, Notified, Notify
+from crond.model.messages import IN_HAND, Heartbeat, InHand, News, Noted, Notified, Notify
 
 if TYPE_CHECKING:
+    from crond.launcher.loop import Loop
     from crond.launcher.senders import Senders
     from crond.launcher.sending import Sending
     from crond.launcher.tails import Tails
     from crond.launcher.targets import Targets
     from crond.launcher.worker import Worker
 
+#: Seconds in which news counts as one.
+_TOGETHER = 0.01
 _GONE = "its crontab does not name this target any longer"
 
 
 class Notifying:
-    """Serves `recorder`. `guard` calls a function and keeps its error to itself."""
+    """Serves `recorder`."""
 
     def __init__(
         self,
@@ -33,16 +35,17 @@ class Notifying:
         senders: Senders,
         tails: Tails,
         sending: Sending,
-        guard: Callable[..., None],
+        loop: Loop,
     ) -> None:
         self._recorder = recorder
         self._targets = targets
         self._senders = senders
         self._tails = tails
         self._sending = sending
-        self._guard = guard
+        self._loop = loop
         self._under_way: set[str] = set()
         self._told: dict[str, Notified] = {}
+        self._has_news = False
 
     @property
     def busy(self) -> bool:
@@ -55,6 +58,16 @@ class Notifying:
         for told in self._told.values():
             self._recorder.send(told)
 
+    def news(self, _wish: News) -> None:
+        """Have the recorder look at the journal; once for all that comes together, as nothing bounds that."""
+        if not self._has_news:
+            self._has_news = True
+            self._loop.after(_TOGETHER, self._pass_on)
+
+    def _pass_on(self) -> None:
+        self._has_news = False
+        self._recorder.send(News())
+
     def handle(self, orders: list[Any]) -> None:
         """Do what `orders` ask."""
         for order in orders:
@@ -63,7 +76,7 @@ class Notifying:
                     if len(self._under_way) + len(self._told) >= IN_HAND:
                         self._recorder.kill(f"wants more than {IN_HAND} deliveries at once")
                         return
-                    self._guard(self._take, order)
+                    self._loop.guard(self._take, order)
                 case Noted(delivery=name):
                     self._told.pop(name, None)
                 case Heartbeat():  # that it came was its message

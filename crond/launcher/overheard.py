@@ -7,6 +7,7 @@ loop.
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from crond.launcher.log import Log
@@ -29,8 +30,19 @@ class Overheard:
         loop.watch(self._reading, READ, self._ready)
 
     def handed_over(self) -> None:
-        """The one process that is to have `fd` has it: at its end the pipe is closed."""
+        """The one process that is to have `fd` has it."""
         os.close(self.fd)
+        self.fd = -1
+
+    def close(self) -> None:
+        """That process has ended, or never was: hear its last words, and no more of who still has `fd`."""
+        if self.fd >= 0:
+            self.handed_over()
+        if self._left != 0:
+            with contextlib.suppress(BlockingIOError):
+                self._ready(0)
+        self._loop.forget(self._reading)
+        os.close(self._reading)
 
     def _ready(self, _events: int) -> None:
         data = os.read(self._reading, 65536)
@@ -42,5 +54,5 @@ class Overheard:
         if self._left is not None:
             self._left -= len(lines)
         if not data or self._left == 0:
+            # Not closed: that would end a program in the middle of what it does.
             self._loop.forget(self._reading)
-            os.close(self._reading)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from crond.launcher.config import Config
 from crond.launcher.masking import Mask
 from crond.launcher.tailing import last_lines
 from tests.launcher.alerting import Alerting, Begin
+from tests.launcher.client import NOBODY
 from tests.launcher.daemon import Runner, files_config
 from tests.launcher.test_mail import Box, mailed
 
@@ -108,19 +111,56 @@ def test_what_cannot_be_masked_is_not_sent(
 
 
 def test_mail_is_masked(folder: Path, daemon: Begin, box: Box) -> None:
-    """Mail of cron's own about a job with secrets has none of them."""
+    """Mail of cron's own about a job with secrets has none of them, wherever they lie."""
     secret = folder / "secret"
     secret.write_bytes(SECRET + b"\n")
     tab = folder / "tab"
     tab.write_text(
-        f'MAILTO=ops\n#: secret_env=S=file:{secret}\n* * * * * echo "it is $S"\n'
+        "MAILTO=ops\n"
+        f'#: secret_env=S=file:{secret}\n* * * * * echo "it is $S"\n'
+        '#: secret_env=S=env:GIVEN\n* * * * * echo "it is $S, too"\n'
         f'#: secret_env=S=file:{secret}\n* * * * * rm {secret}; echo "$S"\n'
     )
-    wire = daemon(files_config(folder, tab, sendmail=box.path)).wire()
+    running = daemon(files_config(folder, tab, sendmail=box.path), env={"GIVEN": "from outside"})
+    wire = running.wire()
     runner = Runner(wire)
-    for entry in range(2):
+    for entry in range(3):
         mailed(runner, wire, tab, entry)
         box.letters(entry + 1)
-    first, second = (letter.body for letter in box.letters(2))
-    assert first == b"it is ***\n"
-    assert second == f"[the output is left out: secret S: {secret}: No such file or directory]\n".encode()
+    bodies = [letter.body.decode() for letter in box.letters(3)]
+    assert bodies == [
+        "it is ***\n",
+        "it is ***, too\n",
+        f"[the output is left out: secret S: {secret}: No such file or directory]\n",
+    ]
+
+
+@pytest.mark.root
+@pytest.mark.system
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming users needs root")
+def test_secrets_are_read_by_whose_they_are(
+    folder: Path, host: Callable[..., Config], daemon: Begin, alerting: Alerting, box: Box
+) -> None:
+    """On a host: what only the user may read is masked in that user's mail and messages; what only root may
+    read is not read for a user.
+    """
+    secret = folder / "secret"
+    secret.write_bytes(SECRET)
+    secret.chmod(0o400)
+    tab = folder / "spool" / "nobody"
+    line = f'#: on_failure={SLACK} secret_env=S=file:{secret}\n* * * * * echo it is "$S"\n'
+    tab.write_text(f"HOME=/\nMAILTO=ops\n{line}")
+    tab.chmod(0o600)
+    for path in (tab, secret):
+        os.chown(path, NOBODY.pw_uid, -1)
+    running = daemon(host(**alerting.settings(mail="sendmail", sendmail=box.path)))
+    wire, recorder = running.wire(), alerting.recorder()
+    runner = Runner(wire)
+    key = mailed(runner, wire, tab)
+    [letter] = box.letters(1)
+    assert (letter.uid, letter.body) == (NOBODY.pw_uid, b"it is ***\n")
+    recorder.told("a.1", tab, SLACK, attempt=key)
+    os.chown(secret, 0, 0)
+    recorder.told("a.2", tab, SLACK, attempt=key)
+    tails = [told["order"]["messages"][0]["tail"] for told in alerting.orders(2)]
+    assert tails == ["it is ***\n", f"[the output is left out: secret S: {secret}: Permission denied]"]

@@ -432,6 +432,13 @@ def test_the_longest_piece_is_a_small_frame() -> None:
     assert len(encode(Piece(b"\xff" * PIECE))) <= SMALL_FRAME
 
 
+def test_the_longest_message_is_a_small_frame() -> None:
+    """The recorder writes messages as JSON in ASCII, of which one character becomes two at most."""
+    longest = Notify("d" * 80, "/" * 4096, "t" * 80, f"{'r' * 80}.1", '"' * MESSAGE_LIMIT, ("p" * 80,) * 64)
+    assert decode(encode(longest), Notify) == longest
+    assert len(encode(longest)) <= SMALL_FRAME
+
+
 def test_the_longest_text_reaches_the_scheduler() -> None:
     """A crontab that may be installed fits into the one message that tells it, whatever its bytes."""
     table = TableText(1, "/" * 4096, "u" * 256, 0, False, False, 0, b"\xff" * TEXT_LIMIT)
