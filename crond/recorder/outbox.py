@@ -60,9 +60,10 @@ INSERT OR IGNORE INTO deliveries (flip_id, target, label, channel, uid, event, p
     cooldown, pipeline, instant, flip, state, title, error, ended)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+#: With a plus sign SQLite does not take the index of the channel, which has all that was ever told there.
 _WAITING = (
     "SELECT COUNT(*), MIN(label) FROM deliveries "
-    "WHERE ended IS NULL AND channel = ? AND state = 'pending' AND head IS NULL"
+    "WHERE ended IS NULL AND +channel = ? AND state = 'pending' AND head IS NULL"
 )
 _DROP = """
 UPDATE deliveries SET state = 'failed', error = 'too many', ended = ? WHERE id IN (
