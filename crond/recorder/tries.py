@@ -29,27 +29,34 @@ _MOST_PARTS = 64  #: as the wire takes them
 
 _EXPIRE = """
 UPDATE deliveries SET state = 'failed', error = 'too old to be told', ended = ?
-WHERE state = 'pending' AND head IS NULL AND ping AND kept < ?
+WHERE ended IS NULL AND state = 'pending' AND head IS NULL AND ping AND kept < ?
 """
 #: Whoever takes nothing now gets it together, later; but one that may have taken a message holds up no other.
 _WAITING = """
 SELECT id, channel, event, kept, job, pipeline, instant, cooldown FROM deliveries
-WHERE state = 'pending' AND head IS NULL AND (ping OR channel NOT IN (
-    SELECT channel FROM deliveries
-    WHERE head = id AND state IN ('pending', 'sending') AND result != 'unsure' AND NOT ping))
+WHERE ended IS NULL AND state = 'pending' AND head IS NULL AND (ping OR channel NOT IN (
+    SELECT channel FROM deliveries WHERE ended IS NULL AND head = id
+        AND state IN ('pending', 'sending') AND result != 'unsure' AND NOT ping))
 ORDER BY id
 """
 _BUSY = """
-SELECT DISTINCT channel, job FROM deliveries WHERE head = id AND state IN ('pending', 'sending') AND ping
+SELECT DISTINCT channel, job FROM deliveries
+WHERE ended IS NULL AND head = id AND state IN ('pending', 'sending') AND ping
 """
 _TOLD = "SELECT MAX(made) FROM deliveries WHERE channel = ? AND job = ? AND state != 'failed'"
 _MAKE = "UPDATE deliveries SET message = ?, title = ?, attempt = ?, next = ? WHERE id = ?"
-_SENDING = "SELECT uid, COUNT(*) FROM deliveries WHERE state = 'sending' AND head = id GROUP BY uid"
+_SENDING = """
+SELECT uid, COUNT(*) FROM deliveries WHERE ended IS NULL AND state = 'sending' AND head = id GROUP BY uid
+"""
 _DUE = """
-SELECT id, uid FROM deliveries WHERE state = 'pending' AND head = id AND (next <= ? OR next > ?)
+SELECT id, uid FROM deliveries
+WHERE ended IS NULL AND state = 'pending' AND head = id AND (next <= ? OR next > ?)
 ORDER BY next, id
 """
-_SOONEST = "SELECT MIN(next) FROM deliveries WHERE state = 'pending' AND head = id AND next > ?"
+_SOONEST = """
+SELECT MIN(next) FROM deliveries WHERE ended IS NULL AND state = 'pending' AND head = id AND next > ?
+"""
+_ASKED_FOR = "SELECT id, tries FROM deliveries WHERE ended IS NULL AND state = 'sending' AND head = id"
 _TRY = "UPDATE deliveries SET tries = tries + 1, first = COALESCE(first, ?) WHERE id = ?"
 _ORDER = "SELECT tries, target, attempt, flip, message, done FROM deliveries WHERE id = ?"
 _TRIED = """
@@ -98,8 +105,7 @@ class Tries:
         """Let wait again what was asked for and is not among those `in_hand`: it never came there."""
         known = set(in_hand)
         with self._outbox.transaction():
-            sending = "SELECT id, tries FROM deliveries WHERE state = 'sending' AND head = id"
-            for number, tries in self._outbox.all(sending):
+            for number, tries in self._outbox.all(_ASKED_FOR):
                 if self._token(number, tries) not in known:
                     waiting = "UPDATE deliveries SET state = 'pending', next = ? WHERE head = ?"
                     self._outbox.do(waiting, now, number)

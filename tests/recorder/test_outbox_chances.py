@@ -100,3 +100,32 @@ def test_ten_thousand_that_wait_are_one_message(tmp_path: Path) -> None:
     with sqlite3.connect(post.path) as connection:
         assert connection.execute("SELECT MAX(LENGTH(flip)) FROM deliveries").fetchone() == (0,)
     connection.close()
+
+
+#: Five thousand more such rows, of news that was told.
+_MANY = """
+WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers LIMIT 5000)
+INSERT INTO deliveries ({columns}) SELECT {values} FROM deliveries, numbers
+"""
+
+
+def test_what_is_over_is_not_looked_at(tmp_path: Path) -> None:
+    """With a month of news that was told, each turn took a tenth of a second of a processor."""
+    post = Post(tmp_path)
+    post.journal(flip(id="0001"))
+    post.until(DUE + 20)
+    assert post.delivery is not None
+    outbox = post.delivery._outbox
+    assert outbox is not None
+    names = [name for _, name, *_ in outbox.all("PRAGMA table_info(deliveries)") if name != "id"]
+    values = ["flip_id || number" if name == "flip_id" else name for name in names]
+    outbox.do(_MANY.format(columns=", ".join(names), values=", ".join(values)))
+    outbox.do("UPDATE deliveries SET head = id")
+    post.journal(flip(id="0002"))
+    thousands: list[None] = []
+    outbox._connection.set_progress_handler(lambda: thousands.append(None), 1000)
+    post.turn()
+    outbox._connection.set_progress_handler(None, 0)
+    assert post.states() == {"sent": 5001, "pending": 1}
+    assert len(thousands) < 5, "thousands of steps of SQLite's machine"
+    post.kill()

@@ -86,6 +86,8 @@ class Crontab:
         self.times = tuple(self.random.sample(SPARSE, 4) if self.sparse else self._dense(4))
         if self.annotated:
             self.pools = {f"pool{n}": self.random.randrange(1, 4) for n in range(self.random.randrange(3))}
+        if self.annotated and self.random.random() < 0.3:
+            self.defaults["alert_cooldown"] = self.random.choice(("10m", "2h"))
         self.lines = []
         for _ in range(size):
             self.add()
@@ -279,6 +281,8 @@ def _processes(crontab: Crontab, line: Line) -> None:
 def _alerts(crontab: Crontab, line: Line) -> None:
     """Who is told, and what is promised."""
     source, keys = crontab.random, line.keys
+    if crontab.sparse and source.random() < 0.7:
+        return  # or years would pass with telling
     if source.random() < 0.5:
         keys["on_failure"] = source.choice(("ops", "ops,boss@example.com", "json://localhost/x"))
         if source.random() < 0.3:

@@ -28,7 +28,12 @@ _SAMPLE, _SAMPLED_MEMORIES = 64, 8
 
 
 class Keeper(Protocol):
-    """What keeps records."""
+    """What keeps records. `feed` reads its journal, which may have been read by the outbox's reader as well
+    before its segments go; None: it has none.
+    """
+
+    @property
+    def feed(self) -> Feed | None: ...
 
     def write(self, records: list[Record], *, torn: bool = False) -> None:
         """Make `records` durable; `torn`: and half of another one that nobody will ever read."""
@@ -61,6 +66,7 @@ class InMemory:
     """
 
     def __init__(self) -> None:
+        self.feed = None
         self._shadow = Memory()
         self._count = self._memories = 0
 
@@ -106,7 +112,7 @@ class OnDisk:
         self._folder = tempfile.TemporaryDirectory(prefix="simulation-", dir=shared)
         self._journal = FileJournal(self._folder.name, recorded=True)
         self._token = made_token(self._folder.name)
-        self._feed = Feed(self._folder.name)
+        self.feed = Feed(self._folder.name, kept=0, readers=("history", "outbox"))
         self._url = database_url(None, self._folder.name)
         self._store: Store | None = None
         self._position = Position(0, 0)
@@ -171,7 +177,7 @@ class OnDisk:
         if self._store is None:
             self._store = Store(self._url)
             self._position = self._store.begin(self._token, "host", self._folder.name)
-        while (batch := self._feed.read(self._position)) is not None:
+        while (batch := self.feed.read(self._position)) is not None:
             if dies:
                 self._lose_recorder()
                 return
@@ -179,7 +185,7 @@ class OnDisk:
             if refused:
                 raise Broken(f"the database refused {refused[0]}")
             self._position = batch.end
-        self._feed.drop_read(self._position)
+        self.feed.drop_read(self._position)
 
     def _lose_recorder(self) -> None:
         if self._store is not None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from crond.core import admission, memory, planner
 from crond.core.siblings import Siblings
+from crond.recorder import tries
 from tests.simulation.launcher import Broken
 from tests.simulation.world import ANNOTATED, DENSE, seeded
 
@@ -122,6 +123,22 @@ def _nobody_waits(_held: Callable[..., Any]) -> Callable[..., Any]:
     return lambda _promises: None
 
 
+def _marked_before_sent(held: Callable[..., Any]) -> Callable[..., Any]:
+    def lease(tries: Any, manner: Any, now: float) -> Any:
+        found = held(tries, manner, now)
+        with tries._outbox.transaction():
+            for order in found.orders:
+                tries._end(tries._read(order.delivery)[0], "sent", "", now)
+        return found
+
+    return lease
+
+
+def _lease_forgotten(held: Callable[..., Any]) -> Callable[..., Any]:
+    """A new life believes that nothing is in hand."""
+    return lambda tries, _in_hand, now: held(tries, (), now)
+
+
 MUTANTS = (
     Mutant(
         "a flip forgotten",
@@ -150,6 +167,20 @@ MUTANTS = (
         "Promises.next_moment",
         _nobody_waits,
         ("and nobody was told",),
+    ),
+    Mutant(
+        "a mark before the send",
+        tries.__name__,
+        "Tries.lease",
+        _marked_before_sent,
+        ("it never arrived",),
+    ),
+    Mutant(
+        "a forgotten lease",
+        tries.__name__,
+        "Tries.recover",
+        _lease_forgotten,
+        ("arrived 2 times",),
     ),
     Mutant("a lost retry", "crond.core.retry", "gets_another", _no_retry, ("failed for good",)),
     Mutant(

@@ -20,6 +20,32 @@ from tests.simulation.mutants import Mutant, present
 from tests.simulation.world import DENSE, LONG, Kind, World, seeded
 
 _DAY = 86400.0
+#: Where those die who tell, and what else befalls them.
+_TOLD = {
+    "killed: recorder before keeping news",
+    "killed: recorder before the commit of keeping news",
+    "killed: recorder before the commit of the lease",
+    "killed: recorder after the lease",
+    "killed: recorder before it says Notify",
+    "killed: recorder after it says Notify",
+    "killed: recorder before the commit of the mark",
+    "killed: recorder after the mark",
+    "killed: recorder before it says Noted",
+    "killed: recorder after it says Noted",
+    "killed: notifier before its first message",
+    "killed: notifier before it sends",
+    "killed: notifier after the receiver took it, unsaid",
+    "killed: notifier after it said so",
+    "disk full for a while",
+    "doubles in documented windows",
+    "news failed: again",
+    "news failed: never",
+    "news failed: unsure",
+    "news muted",
+    "pings arrived",
+    "receiver goes away",
+    "receiver closes with it",
+}
 #: Small enough to be told when it fails.
 _SMALL = Kind(sparse=False, annotated=DENSE.annotated, pause=1000, sizes=(1, 4))
 
@@ -40,6 +66,8 @@ def test_ten_years(years: Years) -> None:
     with seeded(0, LONG) as world:
         assert _named(world) <= counted.keys()
     assert counted["change of daylight saving"] > 1
+    assert counted.keys() >= _TOLD
+    assert counted["flips journalled"] > 3000
 
 
 def _named(world: World) -> set[str]:

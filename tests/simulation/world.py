@@ -53,6 +53,7 @@ from tests.simulation.crontabs import Crontab
 from tests.simulation.judge import KEPT, LONGEST, Judge
 from tests.simulation.keeping import InMemory, Keeper, OnDisk
 from tests.simulation.launcher import Broken, FakeLauncher
+from tests.simulation.telling import Telling
 
 #: True where the engine obeys annotations: they and the events that came with them are simulated, too.
 ANNOTATED = find_spec("crond.core.dependencies") is not None
@@ -105,7 +106,9 @@ class World:
         self.lives, self.boots = 1, 1
         self.judge = Judge(self.zone)
         self.judge.reads(self.now)
-        self.keeper: Keeper = OnDisk(source) if source.random() < kind.on_disk else InMemory()
+        kept: Keeper = OnDisk(source) if source.random() < kind.on_disk else InMemory()
+        self.telling = Telling(random.Random(source.getrandbits(64)), self.now, kept, self.judge.figures)
+        self.keeper: Keeper = self.telling
         self.crontab = Crontab(source, kind.annotated, kind.sparse)
         self.crontab.grow(source.randrange(kind.sizes[0], kind.sizes[1] + 1))
         self.there = True
@@ -139,6 +142,7 @@ class World:
 
     def rest(self) -> None:
         """Nothing goes wrong any more; then everything must come to an end."""
+        self.telling.calm()
         self._doom = None
         self._guarded(self._pass, 2 * _DAY)
         self._guarded(self._look_around)
@@ -150,6 +154,7 @@ class World:
         if self.engine.memory.queue:
             raise Broken(f"still waiting: {list(self.engine.memory.queue)}")
         self.keeper.compare(self.judge.ends)
+        self._guarded(self.telling.rests)
 
     def __enter__(self) -> Self:
         return self
@@ -271,6 +276,7 @@ class World:
     def _new_launcher(self, *, survive: float) -> None:
         self._skip(self.random.choice((0, 1, 30, 3000)))
         self.lives += 1
+        self.telling.lose_launcher()
         self.began = self.now.wall
         before = set(self.launcher.live)
         self.judge.reads(self.now)
@@ -391,6 +397,7 @@ class World:
             self.faults["change of daylight saving"] += 1
             self._offset = offset
         self.judge.reads(self.now)
+        self.telling.upto(self.now)
 
     def _come_up_to_now(self) -> None:
         """The minutes that a virtual clock passed over without waking anybody count as woken."""
@@ -448,6 +455,7 @@ class World:
         if not self.there:
             event = self.random.choice((TableGone("tab"), TableRefused("tab", "me", 7, "WRONG OWNER")))
             self.judge.tables((), {})
+            self.telling.tables(())
             self._step(event)
             return
         text = self.crontab.text()
@@ -455,6 +463,7 @@ class World:
             self._parsed = (text, parse_crontab(text, extensions=True))
         table, version = self._parsed[1], self.launcher.version
         jobs = jobs_of(table, owner="me", uid=7, origin="tab", version=version)
+        self.telling.tables(jobs)
         self.judge.tables(jobs, {f"me/{name}": size for name, size in table.pools.items()})
         self._step(TableParsed(version, "tab", "me", 7, table))
 
@@ -519,6 +528,8 @@ class World:
         for wish in wishes:
             self._note("wishes", wish)
             self.judge.wishes(wish)
+            if isinstance(wish, News):
+                self.telling.news()
             self.launcher.send(wish, self.now)
 
     def _look_around(self) -> None:
