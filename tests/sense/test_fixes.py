@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crond.model.crontab import parse_crontab
-from crond.sense.fixes import NoDiff, fixed_diff
+from crond.model.keys import KEYS
+from crond.sense.fixes import NoDiff, cautions, fixed_diff
 from crond.sense.handmade import peel
 from tests.sense.scenes import scene_of
 
@@ -49,6 +50,14 @@ def after(text: str, dialect: str = "cronie") -> list[str]:
 def test_what_an_annotation_says(command: str, annotation: str, left: str) -> None:
     """The key of the language, and the command without its wrapper."""
     assert after(f"0 3 * * * {command}\n") == [f"#: {annotation}", f"0 3 * * * {left}"]
+
+
+@pytest.mark.parametrize("key", ["timeout", "mail", "ping", "name", "nonsense"])
+def test_what_to_mind_before_a_diff_is_applied(key: str) -> None:
+    """What this version does not act upon is named, and nothing is said of the rest."""
+    acts = key not in KEYS or KEYS[key].acts
+    told = f"do not apply the diff yet: {key} would be written and not acted upon"
+    assert cautions(f"--- a\n+++ a\n-x\n+  #: {key}=1\n+x\n #: mail=never\n") == ([] if acts else [told])
 
 
 @pytest.mark.parametrize(
