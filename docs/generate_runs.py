@@ -83,9 +83,8 @@ all.
 BEFORE = """\
 ## What comes before a start
 
-Always in this order; the first that does not let it through decides. What is asked for by hand (`run`,
-`backfill`,
-`rerun`) goes past those that are marked with *.
+Always in this order; the first that does not let it through decides. What is asked for by hand
+(`run`, `backfill`, `rerun`) goes past those that are marked with *.
 
 1. * The job is not held, and the day is no day off (`skip_on=`).
 2. * `jitter=`
@@ -95,13 +94,11 @@ Always in this order; the first that does not let it through decides. What is as
 6. `concurrency=` and `max_instances=`
 7. `max_load=`
 8. `pool=` and `pool_slots=`, by `priority=`: who is first in line makes all behind it wait, so that many
-small ones
-   cannot keep a large one out
+   small ones cannot keep a large one out
 9. `condition=`
 
 `start_deadline=` counts from the instant over all of them up to the first start. Before a retry only the
-delay,
-`max_load` and the pool are asked: its slot was given back while it waited.
+delay, `max_load` and the pool are asked: its slot was given back while it waited.
 """
 ANSWER = """\
 ## Which run of a parent answers

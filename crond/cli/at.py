@@ -6,6 +6,7 @@ for, and its scheduler runs it like any job. Loaded by crond.cli.main.
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -104,7 +105,13 @@ def at(
 
 def _put(place: Place, user: str, when: str, command: list[str] | None, *, as_json: bool) -> None:
     now = datetime.now(UTC)
-    meant = parse_future(when, now)
+    try:
+        meant = parse_future(when, now)
+    except Failure as failure:
+        if command is not None:
+            raise
+        hint = "The command stands behind --, or on standard input: crontabx at 'tomorrow 7am' -- COMMAND"
+        raise Failure(f"{failure.message}\n{hint}", Status.USAGE) from None
     text = _typed() if command is None else _spoken(command)
     if not text.strip():
         raise Failure("there is no command", Status.USAGE)
@@ -123,8 +130,10 @@ def _put(place: Place, user: str, when: str, command: list[str] | None, *, as_js
     if as_json:
         show_json(seen.told())
     else:
-        left = duration((seen.at - now).total_seconds())
-        click.echo(f"{printable(seen.name)}: {shown(seen.at)}, in {left}")
+        # A moment went by since `now + 2 hours` was asked for; nobody wants to read 1 h 59 min.
+        left = (seen.at - now).total_seconds()
+        left = math.ceil(left) if left > 60 else left
+        click.echo(f"{printable(seen.name)}: {shown(seen.at)}, in {duration(left)}")
 
 
 def _spoken(command: list[str]) -> bytes:

@@ -234,10 +234,11 @@ def _show(source: Source, findings: Collection[Problem], diff: str | None) -> No
     _show_findings(source, findings, err=fixing)
     click.echo(f"{source.shown}: {_summary(source, findings)}", err=fixing)
     if diff:
-        from crond.sense.fixes import CAUTION
+        from crond.sense.fixes import cautions
 
         click.echo(diff.encode("utf-8", "surrogateescape"), nl=False)
-        click.echo(f"{source.shown}: {CAUTION}", err=True)
+        for caution in cautions(diff):
+            click.echo(f"{source.shown}: {caution}", err=True)
     elif fixing:
         click.echo(f"{source.shown}: nothing here is made by hand that an annotation says", err=True)
 

@@ -72,18 +72,28 @@ def host_place() -> Place:
 
 def find_place(state: str | None) -> Place:
     """Return the daemon that is meant: of the state folder `state`, else of CRONTABX_STATE, else the host's,
-    else the user's own.
+    else the user's own. The host's also if neither of the last two is up and the host has the folder for it.
     """
     state = state or os.environ.get("CRONTABX_STATE") or None
     if state is not None:
         return Place(os.path.join(state, "run"), f"crond --state {printable(state)} FILE")
-    if os.path.isdir(HOST_RUN):
+    if _is_up(HOST_RUN):
         return host_place()
+    installed = os.path.isdir(HOST_RUN)
     try:
-        state = state_of_user(os.environ)
+        run = os.path.join(state_of_user(os.environ), "run")
     except StartError as error:
+        if installed:
+            return host_place()
         raise Failure(str(error), Status.UNREACHABLE) from None
-    return Place(os.path.join(state, "run"), "crond FILE (or, for the whole host, as root: crond)")
+    if installed and not _is_up(run):
+        return host_place()
+    return Place(run, "crond FILE (or, for the whole host, as root: crond)")
+
+
+def _is_up(run: str) -> bool:
+    """True if a daemon has its sockets in the folder `run`: one that ends takes them with it."""
+    return os.path.lexists(os.path.join(run, LAUNCHER))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from crond.cli.client import Place, ask_once, find_place
 from crond.cli.describe import OUTCOME, brief, is_waiting, pause_words, standing, until_start
 from crond.cli.failure import Failure
 from crond.cli.format import (
+    JOB,
     Cell,
     Column,
     counted,
@@ -133,9 +134,7 @@ def _sections(body: dict[str, Any], now: datetime) -> list[Section]:
     sections += [_waiting(waiting, now)] if waiting else []
     sections.append(_coming(coming, now))
     kept = kept_rows(body)
-    sections += (
-        [Section("Kept from running", [Column("JOB", True), Column("WHY", True)], kept)] if kept else []
-    )
+    sections += [Section("Kept from running", [JOB, Column("WHY", True)], kept)] if kept else []
     sections += [_failed(failed, now)] if failed else []
     sections += [_problems(problems)] if problems else []
     return sections
@@ -144,7 +143,7 @@ def _sections(body: dict[str, Any], now: datetime) -> list[Section]:
 def _running(runs: list[RunSeen], now: datetime) -> Section:
     return Section(
         "Running" if runs else "Nothing runs.",
-        [Column("JOB", True), Column("RUN"), Column("PID"), Column("STATE", True)],
+        [JOB, Column("RUN"), Column("PID"), Column("STATE", True)],
         [
             [Cell(run.job), Cell(run.id), Cell("-" if run.pid is None else str(run.pid)), standing(run, now)]
             for run in runs
@@ -155,7 +154,7 @@ def _running(runs: list[RunSeen], now: datetime) -> Section:
 def _waiting(runs: list[RunSeen], now: datetime) -> Section:
     return Section(
         "Waiting",
-        [Column("JOB", True), Column("RUN"), Column("FOR", True)],
+        [JOB, Column("RUN"), Column("FOR", True)],
         [[Cell(run.job), Cell(run.id), standing(run, now)] for run in runs],
     )
 
@@ -169,7 +168,7 @@ def kept_rows(body: dict[str, Any]) -> list[list[Cell]]:
 
 
 def _coming(coming: list[NextSeen], now: datetime) -> Section:
-    columns = [Column("WHEN"), Column("IN"), Column("JOB", True), Column("REMARKS", True)]
+    columns = [Column("WHEN"), Column("IN"), JOB, Column("REMARKS", True)]
     rows = [
         [Cell(shown(n.instant)), Cell(_until(n.instant, now)), Cell(n.job), Cell(until_start(n))]
         for n in coming
@@ -189,7 +188,7 @@ def _until(instant: datetime | None, now: datetime) -> str:
 def _failed(runs: list[RunSeen], now: datetime) -> Section:
     return Section(
         "Failed lately",
-        [Column("WHEN"), Column("JOB", True), Column("RUN"), Column("OUTCOME", True, OUTCOME)],
+        [Column("WHEN"), JOB, Column("RUN"), Column("OUTCOME", True, OUTCOME)],
         [
             [Cell(shown(r.ended_at or r.started_at or r.instant)), Cell(r.job), Cell(r.id), brief(r, now)]
             for r in runs

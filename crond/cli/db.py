@@ -17,7 +17,7 @@ from crond.cli.answers import BadAnswer, moment_of, number_of, object_of, text_o
 from crond.cli.client import find_place
 from crond.cli.failure import Status
 from crond.cli.format import counted, printable, size
-from crond.cli.options import json_option, show_json
+from crond.cli.options import Days, json_option, show_json
 from crond.cli.recorded import connect
 from crond.cli.times import shown
 
@@ -28,9 +28,7 @@ _QUIET = 1.0
 @click.command(short_help="Look after the history's database.")
 @click.argument("action", type=click.Choice(["status", "check", "upgrade", "backup", "prune"]))
 @click.option("-n", "--dry-run", is_flag=True, help="prune: say what would go; delete nothing.")
-@click.option(
-    "--keep-days", type=click.FloatRange(min=0), metavar="N", help="prune: this once, keep N days of runs."
-)
+@click.option("--keep-days", type=Days(min=0), metavar="N", help="prune: this once, keep N days of runs.")
 @click.option(
     "--keep-runs", type=click.IntRange(min=1), metavar="N", help="prune: this once, keep N runs of each job."
 )

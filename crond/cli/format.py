@@ -16,6 +16,8 @@ import click
 
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 _NARROWEST = 8
+#: A column to keep that is wider than this is cut like another.
+_KEPT = 32
 
 
 def _escaped(character: str) -> str:
@@ -110,11 +112,18 @@ def can_show(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. One that may `shrink` is cut, to `least`, on a screen that is narrower."""
+    """A column of a table. One that may `shrink` is cut, to `least`, on a screen that is narrower; one to
+    `keep` only where all others have been.
+    """
 
     title: str
     shrink: bool = False
     least: int = _NARROWEST
+    keep: bool = False
+
+
+#: What a job is called by: cut, it could not be typed again.
+JOB = Column("JOB", shrink=True, keep=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +149,7 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int
         able = [i for i, width in enumerate(widths) if width > least[i]]
         if not able:
             break
-        widths[max(able, key=lambda i: widths[i])] -= 1
+        widths[max(able, key=lambda i: (not (columns[i].keep and widths[i] <= _KEPT), widths[i]))] -= 1
     return widths
 
 

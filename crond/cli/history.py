@@ -12,10 +12,10 @@ import click
 
 from crond.cli.answers import RunSeen, list_of, read_run
 from crond.cli.client import find_place
-from crond.cli.completion import jobs, pipelines, runs
+from crond.cli.completion import jobs, pipelines, runs_and_jobs
 from crond.cli.describe import OUTCOME, account, brief, outcome_colour, signal_name, standing
 from crond.cli.failure import Failure, Status
-from crond.cli.format import Cell, Column, duration, fit, screen_width, show_table, size
+from crond.cli.format import JOB, Cell, Column, duration, fit, screen_width, show_table, size
 from crond.cli.instants import show_instants
 from crond.cli.missing import advice_on
 from crond.cli.options import json_option, show_json
@@ -136,7 +136,7 @@ def show_runs(runs: list[RunSeen], now: datetime, *, with_job: bool, indent: str
         for run, moment in zip(runs, moments, strict=True)
     ]
     columns = [
-        Column("JOB", True),
+        JOB,
         Column("RUN"),
         Column(title),
         Column("LASTED"),
@@ -157,13 +157,14 @@ def lasted(run: RunSeen, now: datetime) -> str:
 
 
 @click.command(short_help="Show all that is known of one run.")
-@click.argument("run", shell_complete=runs)
+@click.argument("run", metavar="RUN|JOB", shell_complete=runs_and_jobs)
 @json_option
 @click.pass_obj
 def show(state: str | None, *, run: str, as_json: bool) -> None:
     """Show all that is known of RUN, with each of its attempts.
 
-    RUN is the id of a run, its beginning (four letters at least), or the key of an attempt, RUN.N.
+    RUN is the id of a run, its beginning (four letters at least), or the key of an attempt, RUN.N. The name
+    of a job stands for its newest run.
     """
     place = find_place(state)
     body = ask_recorder(place, "show", run=run)
@@ -194,7 +195,7 @@ def _lines(seen: RunShown, now: datetime) -> list[tuple[str, str]]:
     """What is known, as name and text; what is not known is left out."""
     run = seen.run
     lines = [("instant", shown(run.instant)), ("because of", _cause(seen))]
-    lines += [("started", f"{shown(run.started_at)}{_lateness(run)}")] if run.started_at else []
+    lines += [("started", f"{shown(run.started_at)}{_lateness(seen)}")] if run.started_at else []
     lines += [("ended", shown(run.ended_at))] if run.ended_at else []
     lines += [("lasted", lasted(run, now))] if run.started_at else []
     who = seen.run_as + (f" on {seen.host}" if seen.host else "")
@@ -203,9 +204,11 @@ def _lines(seen: RunShown, now: datetime) -> list[tuple[str, str]]:
     lines += [("pool", run.pool)] if run.pool else []
     lines += _listed("was given", seen.given) + _listed("left", seen.left)
     if seen.crontab is not None:
-        version = f", version {seen.crontab.digest}" if seen.crontab.digest else ""
-        since = f", seen first {shown(seen.crontab.at)}" if seen.crontab.at else ""
-        lines.append(("crontab", f"{seen.crontab.origin}{version}{since}"))
+        version = [f"version {seen.crontab.digest}"] if seen.crontab.digest else []
+        since = [f"seen first {shown(seen.crontab.at)}"] if seen.crontab.at else []
+        # Two lines: how the version is told is what a narrow screen would cut.
+        told = ", ".join([*version, *since])
+        lines += _listed("crontab", (seen.crontab.origin, told) if told else (seen.crontab.origin,))
     return lines
 
 
@@ -230,7 +233,11 @@ def _listed(name: str, texts: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(name if number == 0 else "", text) for number, text in enumerate(texts)]
 
 
-def _lateness(run: RunSeen) -> str:
+def _lateness(seen: RunShown) -> str:
+    run, number = seen.run, max((attempt.number for attempt in seen.attempts), default=1)
+    # Only the first attempt is to start at the instant; the table of attempts has when it did.
+    if number > 1:
+        return f" (attempt {number})"
     if run.started_at is None or run.instant is None or run.trigger != "schedule":
         return ""
     late = (run.started_at - run.instant).total_seconds()

@@ -14,7 +14,7 @@ import click
 
 from crond.cli.explain import notes_of_settings
 from crond.cli.format import fit, printable, screen_width
-from crond.model.keys import KEYS
+from crond.model.keys import KEYS, Key
 from crond.model.policy import PLAIN
 from crond.model.wording import words_of
 
@@ -42,9 +42,8 @@ def intents_of(source: Source) -> list[Intent]:
 def _of(entry: Entry) -> Intent:
     does = [words_of(entry.schedule), *notes_of_settings(entry)]
     for key in KEYS.values():
-        value = entry.name if key.name == "name" else getattr(entry.policy, key.name)
-        if value != (None if key.name == "name" else getattr(PLAIN, key.name)):
-            does.append(printable(key.sentence(value)))
+        if _says(entry, key) and (not key.needs or _says(entry, KEYS[key.needs])):
+            does.append(printable(key.sentence(_value(entry, key))))
     return Intent(
         line=entry.line,
         name=None if entry.name is None else printable(entry.name),
@@ -52,6 +51,15 @@ def _of(entry: Entry) -> Intent:
         command=printable(entry.command),
         does=tuple(does),
     )
+
+
+def _value(entry: Entry, key: Key) -> object:
+    return entry.name if key.name == "name" else getattr(entry.policy, key.name)
+
+
+def _says(entry: Entry, key: Key) -> bool:
+    """True if `key` makes `entry` other than plain cron; an explicit default does not."""
+    return _value(entry, key) != (None if key.name == "name" else getattr(PLAIN, key.name))
 
 
 def show_intents(intents: Iterable[Intent]) -> None:

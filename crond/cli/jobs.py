@@ -22,7 +22,7 @@ from crond.cli.client import Place, ask_once, find_place
 from crond.cli.completion import jobs, jobs_and_runs
 from crond.cli.describe import OUTCOME, brief
 from crond.cli.failure import Failure
-from crond.cli.format import Cell, Column, printable, show_table
+from crond.cli.format import JOB, Cell, Column, printable, show_table
 from crond.cli.options import json_option, show_json
 from crond.cli.ordered import order
 from crond.cli.recorded import ask_briefly
@@ -61,7 +61,7 @@ def list_jobs(state: str | None, *, as_json: bool) -> None:
     now = datetime.now(UTC)
     show_table(
         [
-            Column("JOB", True),
+            JOB,
             Column("NEXT"),
             Column("LAST", True, OUTCOME),
             Column("SCHEDULE", True),

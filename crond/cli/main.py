@@ -108,7 +108,9 @@ class Verbs(click.Group):
                 return "", install, args
             import difflib
 
-            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            # Letters in the wrong order are the commonest slip, and stats is nearer to stauts than status is.
+            swapped = [verb for verb in VERBS if sorted(verb) == sorted(args[0])]
+            near = swapped or difflib.get_close_matches(args[0], VERBS, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             ctx.fail(f"there is no verb and no file '{args[0]}'{hint}")
         return super().resolve_command(ctx, args)

@@ -30,6 +30,21 @@ dialect_option = click.option(
     help="Whose cron decides where cronie and Debian's cron differ; auto looks at this host.",
 )
 
+
+class Days(click.FloatRange):
+    """A number of days, or a part of one."""
+
+    name = "days"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; click's own words for a text that is none are `valid float range`."""
+        try:
+            float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number of days; write 7, or 0.5", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 timezone_option = click.option(
     "--timezone",
     metavar="TZ",

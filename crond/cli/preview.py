@@ -20,7 +20,7 @@ from crond.cli.client import ask_once, find_place
 from crond.cli.completion import files, files_and_jobs
 from crond.cli.describe import pause_words, standing, until_start
 from crond.cli.failure import Failure, Status
-from crond.cli.format import Cell, Column, fit, printable, screen_width, show_table
+from crond.cli.format import JOB, Cell, Column, fit, printable, screen_width, show_table
 from crond.cli.options import dialect_option, json_option, show_json, system_option, timezone_option
 from crond.cli.source import Source, read_source
 from crond.cli.times import find_zone, local_zone, parse_moment, shown, utc_text
@@ -85,7 +85,7 @@ def next_starts(
     if not coming and not waiting:
         click.echo("Nothing is to come.", err=True)
     now = datetime.now(UTC)
-    columns = [Column("WHEN"), Column("JOB", True), Column("SCHEDULE", True), Column("REMARKS", True)]
+    columns = [Column("WHEN"), JOB, Column("SCHEDULE", True), Column("REMARKS", True)]
     rows = [[Cell(shown(run.instant, zone)), Cell(run.job), Cell("-"), standing(run, now)] for run in waiting]
     rows += [
         [Cell(shown(one.instant, zone)), Cell(one.job), Cell(one.schedule), Cell(until_start(one))]
@@ -164,11 +164,12 @@ def simulate(  # noqa: PLR0913 - one per option
         raise Failure(f"--until ({shown(end, zone)}) is before --from ({shown(start, zone)})", Status.USAGE)
     source = read_source(file, system=system, dialect=dialect, seed=seed)
     show_problems(source, err=True)
+    width = _moments_width(start, end, zone)
     for one in _starts(source, start, end, zone, seed):
         if as_json:
             show_json(_start_body(one), indent=None)
         else:
-            click.echo(_start_line(one, zone))
+            click.echo(_start_line(one, zone, width))
     context.exit(Status.FAILED if source.table.errors else Status.OK)
 
 
@@ -189,8 +190,13 @@ def _starts(
     return simulated(source.table, start=start, until=until, timezone=timezone, seed=seed)
 
 
-def _start_line(start: Start, zone: tzinfo | None) -> str:
-    text = f"{shown(start.started_at, zone)}  line {start.entry.line:<4} {_words(start)}"
+def _moments_width(start: datetime, end: datetime, zone: tzinfo | None) -> int:
+    """How wide the moments of that span are: the zone's letters may be longer in summer."""
+    return max(len(shown(start + (end - start) * part / 12, zone)) for part in range(13))
+
+
+def _start_line(start: Start, zone: tzinfo | None, moments: int) -> str:
+    text = f"{shown(start.started_at, zone):<{moments}}  line {start.entry.line:<4} {_words(start)}"
     if (start.started_at - start.instant).total_seconds() >= 60:
         # An annotated entry may also have waited: for its jitter, its parents, a slot.
         why = "made up for" if start.entry.policy is PLAIN else "for"

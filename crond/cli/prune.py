@@ -17,7 +17,7 @@ from crond.cli.client import LAUNCHER, PATIENCE, RECORDER, Connection, Place, Re
 from crond.cli.db import pruned_words
 from crond.cli.failure import Failure, Status
 from crond.cli.format import size
-from crond.cli.options import json_option, show_json
+from crond.cli.options import Days, json_option, show_json
 from crond.cli.times import shown
 from crond.settings import bytes_of
 
@@ -34,9 +34,7 @@ def _bytes(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 @click.command(short_help="Remove outputs and runs that are not to be kept.")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be removed; remove nothing.")
-@click.option(
-    "--keep-days", type=click.FloatRange(min=0), metavar="N", help="This once, keep N days and not keep_days."
-)
+@click.option("--keep-days", type=Days(min=0), metavar="N", help="This once, keep N days and not keep_days.")
 @click.option(
     "--keep-runs",
     type=click.IntRange(min=0),

@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 from crond.cli.answers import NextSeen, RunSeen
 from crond.cli.describe import is_waiting, standing, until_start
-from crond.cli.format import Cell, Column, duration, fit, size, table
+from crond.cli.format import JOB, Cell, Column, duration, fit, size, table
 from crond.cli.times import shown
 from crond.cli.trees import Usage
 
@@ -139,7 +139,7 @@ def _opening(look: Look, now: datetime) -> str:
 
 def _running(look: Look, now: datetime) -> tuple[list[Column], list[list[Cell]]]:
     columns = [
-        Column("JOB", True),
+        JOB,
         Column("PID"),
         Column("CPU"),
         Column("MEMORY"),
@@ -163,13 +163,13 @@ def _coming(look: Look, now: datetime) -> tuple[list[Column], list[list[Cell]]]:
     for coming in look.coming:
         until = "-" if coming.instant is None else duration((coming.instant - now).total_seconds())
         rows.append([Cell(coming.job), Cell(shown(coming.instant)), Cell(until), Cell(until_start(coming))])
-    columns = [Column("JOB", True), Column("WHEN"), Column("IN"), Column("REMARKS", True)]
+    columns = [JOB, Column("WHEN"), Column("IN"), Column("REMARKS", True)]
     plain = all(not row[-1].text for row in rows)
     return columns[:3] if plain else columns, [row[:3] if plain else row for row in rows]
 
 
 def _kept(look: Look) -> tuple[list[Column], list[list[Cell]]]:
-    return [Column("JOB", True), Column("WHY", True)], [[Cell(job), Cell(why)] for job, why in look.kept]
+    return [JOB, Column("WHY", True)], [[Cell(job), Cell(why)] for job, why in look.kept]
 
 
 def _failed(look: Look, now: datetime) -> tuple[list[Column], list[list[Cell]]]:
@@ -177,4 +177,4 @@ def _failed(look: Look, now: datetime) -> tuple[list[Column], list[list[Cell]]]:
         [Cell(run.job), Cell(shown(run.ended_at or run.instant)), Cell(run.id), standing(run, now)]
         for run in look.failed
     ]
-    return [Column("JOB", True), Column("WHEN"), Column("RUN"), Column("OUTCOME", True)], rows
+    return [JOB, Column("WHEN"), Column("RUN"), Column("OUTCOME", True)], rows

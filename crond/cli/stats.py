@@ -15,6 +15,7 @@ from crond.cli.client import find_place
 from crond.cli.completion import jobs
 from crond.cli.failure import Failure, Status
 from crond.cli.format import (
+    JOB,
     Cell,
     Column,
     can_show,
@@ -93,7 +94,7 @@ def _show_all(everyone: list[StatsSeen]) -> None:
     if not everyone:
         click.echo("No such runs are recorded.", err=True)
     show_table(
-        [Column("JOB", True), Column("RUNS"), Column("SUCCESS"), Column("ENDS", True)],
+        [JOB, Column("RUNS"), Column("SUCCESS"), Column("ENDS", True)],
         [
             [
                 Cell(one.job),

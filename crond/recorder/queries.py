@@ -87,8 +87,8 @@ class Queries:
         return {"runs": [views.run(row) for row in rows[: wanted.count]], "more": len(rows) > wanted.count}
 
     def show(self, text: str) -> dict[str, Any]:
-        """One run with all that belongs to it, and the version of the crontab it stood in."""
-        row = self._run(text)
+        """One run, of a job its newest, with all that belongs to it, and the version of its crontab."""
+        row = self._run_or_newest(text)
         given = self._of_run(variables, row.id)
         shown = {
             **views.run(row),
@@ -315,6 +315,24 @@ class Queries:
         if not exact:
             raise Refusal("unknown", f"no run {text!r} is recorded")
         return exact[0]
+
+    def _run_or_newest(self, text: str) -> Any:
+        """The run that `text` means by an id; if none has that, the newest of the job that it names."""
+        try:
+            return self._run(text)
+        except Refusal as refusal:
+            if refusal.code != "unknown":
+                raise
+        try:
+            job = self._job(text)
+        except Refusal as refusal:
+            if refusal.code != "unknown":
+                raise
+            raise Refusal("unknown", f"no run {text!r} is recorded, and none of a job of that name") from None
+        newest = self.rows(Filter(count=1), job)
+        if not newest:
+            raise Refusal("unknown", f"no run of {job.job} is recorded")
+        return newest[0]
 
     def _version(self, digest: str, moment: int) -> dict[str, Any] | None:
         """The version of the crontab whose version `digest` is, that was in force at `moment`."""

@@ -159,12 +159,21 @@ class _Search:
             hint = f"write {usual}, or above this line: PATH={':'.join(folders)}"
             return self._found("command-off-path", part, text, hint)
         first = part is (self._command.parts or (None,))[0]
-        if first and not self._scene.system and len(part.words) > 1 and self._scene.host.has_account(name):
+        if (
+            first
+            and not self._scene.system
+            and self._may_be_command(part)
+            and self._scene.host.has_account(name)
+        ):
             text = f"{name!r} would be run as a program: this crontab has no user column"
             return self._found(
                 "user-extra", part, text, "leave it out; or check a system crontab with --system"
             )
         return self._found("command-unknown", part, f"there is no program {name!r} on this host")
+
+    def _may_be_command(self, part: Simple) -> bool:
+        """True if what follows the first word may be a command: an option of `backup --all` is none."""
+        return len(part.words) > 1 and not (part.words[1].text or "").startswith("-")
 
     def _found(self, code: str, part: Simple, text: str, hint: str = "") -> Problem:
         column = self._command.column + part.words[0].start

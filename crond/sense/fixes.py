@@ -14,11 +14,6 @@ from crond.model.entry import split_percent
 from crond.sense.handmade import peel, written
 from crond.sense.scene import Command, Scene
 
-CAUTION = (
-    "this is how annotations will say it. In this version only name= and schedule= have an effect: do not"
-    " apply the diff yet, or the lock, the limit or the message is lost"
-)
-
 
 class NoDiff(ValueError):
     """The crontab with annotations would not be the same crontab; the text says why."""
@@ -37,6 +32,15 @@ def fixed_diff(scene: Scene, file: str) -> str:
         after += [above[number], line] if number in above else [line]
     _compare(scene, "\n".join(after))
     return _diff(scene.lines, after, file)
+
+
+def cautions(diff: str) -> list[str]:
+    """Return what to know before `diff`, made by fixed_diff, is applied."""
+    added = [line[1:].lstrip() for line in diff.splitlines() if line.startswith("+")]
+    said = [word.partition("=")[0] for line in added if line.startswith("#: ") for word in line.split()[1:]]
+    if "concurrency" in said:
+        return ["concurrency= knows its own job alone: keep a lock that others take, too"]
+    return []
 
 
 def _fix(scene: Scene, command: Command, lines: list[str], above: dict[int, str]) -> None:

@@ -28,6 +28,13 @@ def table_findings(scene: Scene) -> Iterator[Problem]:
     yield from _days_off(scene)
 
 
+#: What lets two equal lines do different things, or not at the same times.
+_APART = (
+    "timezone", "starts_at", "expires_at", "enabled", "skip_on", "depends_on", "condition", "wait_for",
+    "env_file", "secret_env", "working_dir",
+)  # fmt: skip
+
+
 def _twice(scene: Scene) -> Iterator[Problem]:
     first: dict[Hashable, int] = {}
     for entry in scene.entries:
@@ -37,7 +44,7 @@ def _twice(scene: Scene) -> Iterator[Problem]:
             entry.user,
             entry.options,
             entry.timezone,
-            entry.policy.timezone,
+            tuple(getattr(entry.policy, key) for key in _APART),
             entry.random_delay,
             tuple(sorted(entry.environment.items())),
         )

@@ -128,6 +128,16 @@ def test_the_explanation_as_json(client: Client, crontab: Path) -> None:
     assert "explained" not in json.loads(client("check", "--json", str(crontab)).stdout)["files"][0]
 
 
+def test_what_has_no_effect_is_not_explained(client: Client, crontab: Path) -> None:
+    """An entry with retries=none below `#: defaults retries=2 retry_delay=5m` was said to be tried again
+    after 5 minutes.
+    """
+    crontab.write_text("#: defaults retries=2 retry_delay=5m\n#: name=deploy retries=none\n0 7 * * * true\n")
+    told = client("check", "--explain", str(crontab)).stdout
+    assert "It is called deploy." in told
+    assert "tried again" not in told
+
+
 def test_what_the_host_says_is_known_here(
     client: Client, crontab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

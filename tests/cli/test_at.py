@@ -50,6 +50,21 @@ def taking(daemon: FakeDaemon) -> None:
     daemon.edits[PutAt] = put
 
 
+def test_two_hours_are_not_one_hour_and_59_minutes(ask: Client) -> None:
+    """`at now + 2 hours` answered "in 1 h 59 min": the second had begun before it was asked."""
+    assert ask("at", "now + 2 hours", "--", "true").stdout.endswith(", in 2 h\n")
+
+
+def test_a_command_without_dashes(ask: Client, daemon: FakeDaemon) -> None:
+    """`at tomorrow 7am make report` said only that this is no time, not where the command belongs."""
+    result = ask("at", "tomorrow", "7am", "make", "report")
+    assert result.exit_code == 2
+    assert "'tomorrow 7am make report' is no time" in result.stderr
+    assert "The command stands behind --" in result.stderr
+    assert "behind --" not in ask("at", "tomorow", "--", "make").stderr
+    assert not daemon.edited
+
+
 def test_at(ask: Client, daemon: FakeDaemon, work: Path) -> None:
     """The moment, the folder and the umask of now go with the command; the answer is one line."""
     result = ask("at", "2035-01-01", "09:00", "--", "make -k 2>&1 | tail")

@@ -232,7 +232,9 @@ def test_year_and_zone(client: Client, crontab: Path) -> None:
 
 
 def test_fix_shows_a_diff_and_changes_nothing(client: Client, crontab: Path) -> None:
-    """The diff alone is on stdout; that annotations have no effect yet is said beside it."""
+    """The diff alone is on stdout; what to mind before it is applied is said beside it. That was "in this
+    version only name= and schedule= have an effect", long after timeouts and locks did.
+    """
     before = "0 3 * * * flock -n /tmp/l timeout 5m true\n"
     crontab.write_text(before)
     result = client("check", "--fix", str(crontab))
@@ -240,7 +242,8 @@ def test_fix_shows_a_diff_and_changes_nothing(client: Client, crontab: Path) -> 
         f"--- {crontab}\n+++ {crontab}\n@@ -1 +1,2 @@\n-{before}"
         "+#: concurrency=forbid timeout=5m\n+0 3 * * * true\n"
     )
-    assert "do not apply the diff yet" in result.stderr
+    assert "do not apply the diff yet" not in result.stderr
+    assert "keep a lock that others take, too" in result.stderr
     assert crontab.read_text() == before
     crontab.write_text(GOOD)
     nothing = client("check", "--fix", str(crontab))

@@ -40,6 +40,25 @@ def test_the_host_daemon_comes_before_the_users_own(tmp_path: Path, monkeypatch:
     assert find_place(None).run == str(tmp_path)
 
 
+def test_the_users_own_daemon_is_found_on_a_host_whose_cron_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With crontabx installed but not running, `crontabx status` beside `crond my.crontab` said that no
+    daemon answers at /run/crontabx.
+    """
+    host, own = tmp_path / "host", tmp_path / "crontabx" / "run"
+    host.mkdir()
+    own.mkdir(parents=True)
+    monkeypatch.delenv("CRONTABX_STATE", raising=False)
+    monkeypatch.setattr(client_module, "HOST_RUN", str(host))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert find_place(None).run == str(host)
+    (own / "launcher.sock").touch()
+    assert find_place(None).run == str(own)
+    (host / "launcher.sock").touch()
+    assert find_place(None).run == str(host)
+
+
 def test_own_state_is_found_without_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without XDG_STATE_HOME (or with a relative one, which the rules ignore) it is below ~/.local/state."""
     monkeypatch.delenv("CRONTABX_STATE", raising=False)

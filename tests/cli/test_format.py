@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crond.cli.failure import Failure
-from crond.cli.format import Cell, Column, cells, duration, fit, printable, table, wants_colour
+from crond.cli.format import JOB, Cell, Column, cells, duration, fit, printable, table, wants_colour
 from crond.cli.times import find_zone, parse_moment, shown, utc_text
 
 
@@ -52,6 +52,17 @@ def test_an_ellipsis_that_cannot_be_shown(monkeypatch: pytest.MonkeyPatch) -> No
     """A terminal without Unicode gets dots."""
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     assert fit("abcdefghij", 8) == "abcde..."
+
+
+def test_the_names_of_jobs_are_cut_last() -> None:
+    """`list` beside a paused job cut `alice/backup` to `alice/ba…`, which nobody can type, and showed more
+    of a command.
+    """
+    rows = [[Cell("alice/backup"), Cell("x" * 30), Cell("y" * 30)]]
+    columns = [JOB, Column("SCHEDULE", True), Column("COMMAND", True)]
+    cut = table(columns, rows, room=32, colour=False)[1]
+    assert cut.startswith("alice/backup  ")
+    assert table(columns, rows, room=28, colour=False)[1].startswith("alice/b")
 
 
 def test_table_cuts_only_what_may_shrink() -> None:

@@ -265,7 +265,7 @@ def test_show(ask: Client, daemon: FakeDaemon) -> None:
         "Run k3f of root/backup: success",
         "  instant      2026-11-21 12:00:00 KST",
         "  because of   its schedule",
-        "  started      2026-11-21 12:00:00 KST (3 ms after its instant)",
+        "  started      2026-11-21 12:00:00 KST (attempt 2)",
         "  ended        2026-11-21 12:00:01 KST",
         "  lasted       1.5 s",
         "  ran as       root on web1",
@@ -273,13 +273,22 @@ def test_show(ask: Client, daemon: FakeDaemon) -> None:
         "  most memory  2.0 MB",
         "  disks        4.0 KB read, 0 B written",
         "  output       12 B",
-        "  crontab      /etc/cron.d/b, version 9f, seen first 2026-11-20 12:00:00 KST",
+        "  crontab      /etc/cron.d/b",
+        "               version 9f, seen first 2026-11-20 12:00:00 KST",
         "",
         "  ATTEMPT  STARTED (KST)        LASTED  ENDED BY       OUTPUT",
         "  k3f.1    2026-11-21 12:00:00  1.5 s   SIGKILL        12 B",
         "  k3f.2    2026-11-21 12:00:00  1.5 s   exit status 0  12 B",
     ]
     assert daemon.asked == [("recorder", "show", {"run": "k3f"})]
+
+
+def test_a_retry_is_not_late(ask: Client, daemon: FakeDaemon) -> None:
+    """A run that failed, waited a minute and was tried again had started "1 min late"."""
+    tells(daemon, "show", {**SHOW, "run": recorded(attempts_detail=[attempt_body(1)])})
+    assert "(3 ms after its instant)" in ask("show", "k3f").stdout
+    tells(daemon, "show", SHOW)
+    assert "(attempt 2)" in ask("show", "k3f").stdout
 
 
 def test_show_of_what_never_started(ask: Client, daemon: FakeDaemon) -> None:

@@ -55,6 +55,7 @@ def test_an_unknown_verb(client: Client) -> None:
     assert result.exit_code == 2
     assert "did you mean 'simulate'?" in result.stderr
     assert "did you mean" not in client("xyzzy").stderr
+    assert "did you mean 'status'?" in client("stauts").stderr, "not stats"
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,15 @@ def test_simulate_the_nights_in_which_clocks_change(client: Client) -> None:
     assert len([s for s in starts if s.endswith("wild")]) == 4
 
 
+def test_simulate_over_a_change_of_clocks(client: Client) -> None:
+    """In the night from CET to CEST the column behind the moments moved by a letter."""
+    span = ("--from", "2027-03-27", "--until", "2027-03-29", "--timezone", "Europe/Berlin")
+    assert client("simulate", "-", *span, stdin=b"30 2 * * * x\n").stdout.splitlines() == [
+        "2027-03-27 02:30:00 CET   line 1    x",
+        "2027-03-28 03:00:00 CEST  line 1    x",
+    ]
+
+
 def test_simulate_json_is_one_object_per_line(client: Client, crontab: Path) -> None:
     """So that a long span can be read as it comes."""
     result = client("simulate", str(crontab), "--json", "--from", "2026-11-21T02:00", "--until", "2026-11-22")

@@ -87,6 +87,14 @@ def test_a_refusal(ask: Client, daemon: FakeDaemon) -> None:
     assert (result.exit_code, result.stderr) == (1, "crontabx: outputs are being pruned already\n")
 
 
+@pytest.mark.parametrize("verb", [["prune"], ["db", "prune"]])
+def test_days_with_a_unit(ask: Client, verb: list[str]) -> None:
+    """`--keep-days 7d` was "not a valid float range"."""
+    result = ask(*verb, "--keep-days", "7d")
+    assert result.exit_code == 2
+    assert "'7d' is no number of days; write 7, or 0.5" in result.stderr
+
+
 @pytest.mark.parametrize("arguments", [["--total-size", "1 GB"], ["--keep-runs", "-1"], ["--keep-days", "x"]])
 def test_what_is_no_limit(client: Client, arguments: list[str]) -> None:
     """Refused before any daemon is asked."""

@@ -348,6 +348,16 @@ def test_names_that_fit_many_or_none(store: Store) -> None:
             asked(store, lambda queries, text=nothing: queries.show(text))
 
 
+def test_show_a_job(store: Store) -> None:
+    """`show backup` said "no run 'backup' is recorded", while `logs` and `why` took its newest run."""
+    store.write(batch(run(1), run(2), run(3, job="ben/backup", uid=BEN), run(4, job="ann/other")))
+    assert int(asked(store, lambda queries: queries.show("ann/backup"))["run"]["id"], 16) == 2
+    for text, code in (("backup", "ambiguous"), ("bakup", "unknown")):
+        with pytest.raises(Refusal) as refused:
+            asked(store, lambda queries, text=text: queries.show(text))
+        assert refused.value.code == code
+
+
 def test_why_an_instant_was_not_answered(store: Store) -> None:
     """The runs of that minute, what stopped the daemon then, the version in force, and its neighbours."""
     store.write(

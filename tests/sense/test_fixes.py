@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crond.model.crontab import parse_crontab
-from crond.sense.fixes import NoDiff, fixed_diff
+from crond.sense.fixes import NoDiff, cautions, fixed_diff
 from crond.sense.handmade import peel
 from tests.sense.scenes import scene_of
 
@@ -49,6 +49,13 @@ def after(text: str, dialect: str = "cronie") -> list[str]:
 def test_what_an_annotation_says(command: str, annotation: str, left: str) -> None:
     """The key of the language, and the command without its wrapper."""
     assert after(f"0 3 * * * {command}\n") == [f"#: {annotation}", f"0 3 * * * {left}"]
+
+
+def test_what_to_mind_before_a_diff_is_applied() -> None:
+    """A lock that others take is not the same as `concurrency=`."""
+    assert cautions("--- a\n+++ a\n-x\n+  #: timeout=1\n+x\n #: concurrency=forbid\n") == []
+    (told,) = cautions("--- a\n+++ a\n-x\n+  #: concurrency=forbid timeout=1\n+x\n")
+    assert told.startswith("concurrency= knows its own job alone")
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,18 @@ def test_an_empty_shell_prompt_is_not_cron() -> None:
 def test_the_user_column() -> None:
     """A user in a crontab of one's own, and none in a system crontab."""
     assert codes("0 3 * * * alice ls\n") == ["user-extra"]
+
+
+def test_equal_lines_that_do_different_things() -> None:
+    """A job for each of two customers, `env_file=a` and `env_file=b` above the same line, was found twice."""
+    line = "0 3 * * * ls\n"
+    assert codes(f"#: env_file=a\n{line}#: env_file=b\n{line}") == []
+    assert codes(f"#: name=a timeout=1h\n{line}#: name=b\n{line}") == ["entry-twice"]
+
+
+def test_a_program_called_like_an_account() -> None:
+    """Debian has an account `backup`, and the command `backup --all` was taken for a user column."""
+    assert codes("0 3 * * * alice --all\n") == ["command-unknown"]
     assert codes("0 3 * * * bob ls\n") == ["command-unknown"]
     assert codes("0 3 * * * root ls\n", system=True) == []
     assert codes("0 3 * * * bob ls\n", system=True) == ["user-unknown"]
