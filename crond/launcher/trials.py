@@ -152,8 +152,8 @@ def _message(key: str, target: Target, owner: Owner) -> str:
         key=key,
         title=f"[{host}] test message — crontabx",
         facts=(
-            ("Crontab of", owner.name or "the host's settings"),
-            ("Sent", when),
+            ("crontab of", owner.name or "the host's settings"),
+            ("sent", when),
         ),
         why=f"Somebody tried out who is told: {target.label}",
     ).to_json()

@@ -166,7 +166,7 @@ def test_a_trial(folder: Path, daemon: Begin, alerting: Alerting, box: Box) -> N
         ("slack://...", "sent"),
     ]
     assert [one["final"] for one in answers] == [False] * 3 + [True]
-    assert b"Crontab of" in box.letters(1)[0].body
+    assert b"crontab of" in box.letters(1)[0].body
     [one] = tried(running, target="json://user:password@localhost/")
     assert (one["target"], one["result"], one["detail"]) == ("json://...", "sent", "as ?[told")
     assert [one["target"] for one in tried(running, host="yes")] == ["pager"]
