@@ -41,9 +41,11 @@ def intents_of(source: Source) -> list[Intent]:
 
 def _of(entry: Entry) -> Intent:
     does = [words_of(entry.schedule), *notes_of_settings(entry)]
-    for key in KEYS.values():
-        if _says(entry, key) and (not key.needs or _says(entry, KEYS[key.needs])):
-            does.append(printable(key.sentence(_value(entry, key))))
+    does += (
+        printable(key.sentence(_value(entry, key)))
+        for key in KEYS.values()
+        if _says(entry, key) and (not key.needs or _says(entry, KEYS[key.needs]))
+    )
     return Intent(
         line=entry.line,
         name=None if entry.name is None else printable(entry.name),
