@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from crond.model.codec import decode, encode
+from crond.model.codec import Message, decode, encode
 from crond.model.frames import BadFrame, FrameReader, frame
-from crond.model.messages import BadMessage, Message
+from crond.model.messages import BadMessage
 
 _RECEIVE = 64 * 1024
 #: Seconds after which a socket that a peer sent along is no longer waited for.

@@ -17,7 +17,7 @@ from crond.alerts.grouping import LONGEST, MOST  # noqa: E402 - needs the line a
 from crond.alerts.patience import FIRST, PING_LIMIT, UNSURE  # noqa: E402
 from crond.alerts.patience import LONGEST as LONGEST_PAUSE  # noqa: E402
 from crond.alerts.wording import NAMED  # noqa: E402
-from crond.model.messages import IN_HAND  # noqa: E402
+from crond.model.orders import IN_HAND  # noqa: E402
 from crond.model.wording import joined, span  # noqa: E402
 from crond.recorder.outbox import KEPT, KEPT_ROWS, MOST_WAITING, TOO_OLD  # noqa: E402
 from crond.recorder.tries import EACH  # noqa: E402

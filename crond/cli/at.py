@@ -26,7 +26,8 @@ from crond.cli.future import parse_future
 from crond.cli.options import json_option, show_json
 from crond.cli.times import shown, utc_text
 from crond.cli.versions import user_option
-from crond.model.messages import COMMAND_LIMIT, ListAt, PutAt, RemoveAt, is_token
+from crond.model.edits import COMMAND_LIMIT, ListAt, PutAt, RemoveAt
+from crond.model.messages import is_token
 from crond.model.oneshots import PREFIX
 
 _COMMAND = "crond.at.command"

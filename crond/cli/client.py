@@ -19,8 +19,9 @@ from crond.cli.failure import Failure, Status
 from crond.cli.format import printable
 from crond.cli.host import StartError, state_of_user
 from crond.model.codec import decode, encode
+from crond.model.edits import PIECE, Edit, Piece
 from crond.model.frames import LARGE_FRAME, BadFrame, FrameReader, frame
-from crond.model.messages import PIECE, Answer, Ask, BadMessage, Edit, Piece
+from crond.model.messages import Answer, Ask, BadMessage
 
 SCHEDULER = "scheduler.sock"
 LAUNCHER = "launcher.sock"

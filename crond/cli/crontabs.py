@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crond.cli.client import LAUNCHER, Connection, Place, Refused
 from crond.cli.failure import Failure, Status
-from crond.model.messages import (
+from crond.model.edits import (
     NO_TEXT,
     TEXT_LIMIT,
     ClusterHost,

@@ -21,7 +21,7 @@ from crond.cli.failure import Failure, Status
 from crond.cli.format import Cell, Column, printable, show_table, wants_colour
 from crond.cli.options import json_option, show_json
 from crond.cli.times import shown, utc_text
-from crond.model.messages import NO_TEXT
+from crond.model.edits import NO_TEXT
 
 
 def _meant(context: click.Context, _parameter: click.Parameter, named: str | None) -> str:

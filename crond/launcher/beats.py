@@ -14,7 +14,7 @@ from crond.launcher.deliveries import Delivery
 from crond.launcher.spawn import SpawnFailed
 from crond.launcher.targets import target_of
 from crond.model.message import Message
-from crond.model.messages import Notified
+from crond.model.orders import Notified
 
 if TYPE_CHECKING:
     from crond.launcher.notifiers import Notifiers

@@ -28,8 +28,9 @@ from crond.launcher.sweeps import NotNow, Sweeps
 from crond.launcher.trials import NotTried, Trials
 from crond.link import Link, LinkClosed, Peer, briskly, peer_of
 from crond.model.codec import encode
+from crond.model.edits import EDITS, Edit
 from crond.model.frames import frame
-from crond.model.messages import EDITS, Answer, Ask, BadMessage, Edit, is_attempt_key
+from crond.model.messages import Answer, Ask, BadMessage, is_attempt_key
 
 _CONNECTIONS = 64
 #: Of one user, so that none of them keeps the others out.

@@ -24,12 +24,9 @@ from crond.launcher.permission import may_edit
 from crond.launcher.versions import digest_of
 from crond.link import Peer
 from crond.model.codec import decode, encode
-from crond.model.frames import SMALL_FRAME, BadFrame, FrameReader, frame
-from crond.model.messages import (
+from crond.model.edits import (
     NO_TEXT,
     PIECE,
-    Answer,
-    BadMessage,
     ClusterHost,
     Edit,
     EditEnded,
@@ -43,6 +40,8 @@ from crond.model.messages import (
     RemoveAt,
     Restore,
 )
+from crond.model.frames import SMALL_FRAME, BadFrame, FrameReader, frame
+from crond.model.messages import Answer, BadMessage
 from crond.model.oneshots import OneShot
 
 _RECEIVE = 256 * 1024

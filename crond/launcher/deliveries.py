@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from crond.launcher.senders import Sender
 from crond.launcher.targets import Target
-from crond.model.messages import Notified
+from crond.model.orders import Notified
 
 #: Accounts that send at once, each with one notifier.
 ACCOUNTS = 4

@@ -25,7 +25,7 @@ from crond.launcher.kernel import name_process
 from crond.launcher.log import Log
 from crond.launcher.loop import HANDLED_SIGNALS, READ, Loop
 from crond.link import Peer
-from crond.model.messages import Edit, ListAt, PutAt, RemoveAt
+from crond.model.edits import Edit, ListAt, PutAt, RemoveAt
 
 #: A child may take this long (seconds), and this much of a processor.
 _LIFE = 60

@@ -19,8 +19,8 @@ from crond.launcher.config import Config
 from crond.launcher.spooled import Spooled, WrongFile
 from crond.launcher.versions import Mark, Version, Versions, digest_of
 from crond.model.crontab import parse_crontab
+from crond.model.edits import NO_TEXT
 from crond.model.host import read_host
-from crond.model.messages import NO_TEXT
 
 #: Nobody reads more; the count says how many there are.
 _PROBLEMS_TOLD = 1000

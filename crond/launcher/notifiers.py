@@ -20,7 +20,8 @@ from crond.launcher.loop import READ
 from crond.launcher.overheard import Overheard
 from crond.launcher.spawn import Program, holding, kill_tree, lifted
 from crond.model.codec import decode, encode
-from crond.model.messages import BadMessage, Notified
+from crond.model.messages import BadMessage
+from crond.model.orders import Notified
 
 if TYPE_CHECKING:
     from crond.launcher.config import Config

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from crond.launcher.deliveries import Delivery, Tail
-from crond.model.messages import IN_HAND, Heartbeat, InHand, News, Noted, Notified, Notify
+from crond.model.messages import Heartbeat, News
+from crond.model.orders import IN_HAND, InHand, Noted, Notified, Notify
 
 if TYPE_CHECKING:
     from crond.launcher.loop import Loop

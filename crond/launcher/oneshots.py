@@ -21,8 +21,9 @@ from crond.launcher.installing import Refused
 from crond.launcher.opening import USER_LIMIT
 from crond.launcher.spooled import Spooled, WrongFile
 from crond.model.crontab import Table, parse_crontab
+from crond.model.edits import PutAt
 from crond.model.entry import Entry
-from crond.model.messages import PutAt, TableText
+from crond.model.messages import TableText
 from crond.model.oneshots import PREFIX, OneShot, lines_of, same, shot_of, tidied, without
 
 #: Without what looks alike.

@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from crond.model.messages import TEXT_LIMIT
+from crond.model.edits import TEXT_LIMIT
 
 #: A user's own file may be as long as what can be installed (bytes).
 USER_LIMIT = TEXT_LIMIT

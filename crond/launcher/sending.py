@@ -15,7 +15,7 @@ from crond.launcher.notifiers import ELSEWHERE
 from crond.launcher.senders import Allowance
 from crond.launcher.spawn import Program, SpawnFailed
 from crond.launcher.targets import Kind
-from crond.model.messages import Notified
+from crond.model.orders import Notified
 
 if TYPE_CHECKING:
     from crond.launcher.config import Config

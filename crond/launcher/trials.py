@@ -21,7 +21,8 @@ from crond.model.alert import target_digest
 from crond.model.codec import encode
 from crond.model.frames import frame
 from crond.model.message import Message
-from crond.model.messages import Answer, Notified
+from crond.model.messages import Answer
+from crond.model.orders import Notified
 
 if TYPE_CHECKING:
     from crond.launcher.parts import Parts

@@ -27,8 +27,10 @@ from crond.launcher.loop import READ, WRITE, Loop
 from crond.launcher.overheard import Overheard
 from crond.launcher.spawn import Identity, Program, Spawner, SpawnFailed, Trouble
 from crond.link import Link, LinkClosed
+from crond.model.codec import Message
 from crond.model.frames import SMALL_FRAME
-from crond.model.messages import ORDERS, WISHES, BadMessage, Message
+from crond.model.messages import WISHES, BadMessage
+from crond.model.orders import ORDERS
 
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv[1]); "

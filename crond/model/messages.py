@@ -1,4 +1,4 @@
-"""What crosses the wires: one frozen value per message. The list is closed.
+"""What crosses the wire between launcher and scheduler, and what clients ask of both: the list is closed.
 
 Values are plain numbers and strings, so nothing that a peer sends can be more than data. How they become
 bytes, and within which bounds, is `crond.model.codec`'s. Launcher, scheduler and client read this page and
@@ -245,64 +245,6 @@ REFUSALS = frozenset(
 )
 
 
-# --- recorder -> launcher, and back ----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Notify:
-    """Deliver `message` to the target with the digest `target`, if the crontab at `origin` names it ("": if
-    the host's settings do).
-
-    `delivery` names this try. The URL, the account and the time limit come from the launcher's own parse.
-    `attempt` is the key of the attempt whose output is shown, "": of none. `message` is that of
-    `crond.model.message`, as JSON. `done` are digests of those parts of the target that have it already.
-    """
-
-    delivery: str
-    origin: str
-    target: str
-    attempt: str
-    message: str
-    done: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """What became of `delivery` is kept: the launcher need not say it again."""
-
-    delivery: str
-
-
-@dataclass(frozen=True, slots=True)
-class InHand:
-    """The first message to each life of the recorder: the deliveries whose end will be told. What else it
-    asked for before never reached the launcher, or was in the hands of an earlier one.
-    """
-
-    deliveries: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Notified:
-    """What became of `delivery`: one of DELIVERIES, and `detail` in words. Resent until it is noted.
-
-    `done` are digests of the parts of the target that have the message.
-    """
-
-    delivery: str
-    result: str
-    detail: str = ""
-    done: tuple[str, ...] = ()
-
-
-#: What becomes of a delivery. `sent`: the receiver took it. `again`: it surely did not, and may later.
-#: `unsure`: it was given to a receiver that said nothing. `never`: it will not, by what it said. `gone`: no
-#: such target is named any longer.
-DELIVERIES = frozenset(("sent", "again", "unsure", "never", "gone"))
-#: The longest message, and the most deliveries that may be in hand.
-MESSAGE_LIMIT, IN_HAND = 32 * 1024, 256
-
-
 # --- clients -> launcher or scheduler, and back --------------------------------------------------
 
 
@@ -326,123 +268,7 @@ class Answer:
     body: str
 
 
-# --- clients -> launcher: crontabs ---------------------------------------------------------------
-# `user` is whose crontab is meant, empty for one's own; who asks, the kernel says. One per connection.
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Read the crontab of `user`, or its kept `version` (0: the current one).
-
-    `purpose`, one of PURPOSES, is what cron's log calls it. Answered by an Answer that says the size, then
-    by the text in Pieces.
-    """
-
-    user: str
-    version: int
-    purpose: str
-
-
-@dataclass(frozen=True, slots=True)
-class Install:
-    """Replace the crontab of `user` by `size` bytes, which follow in Pieces once an Answer asks for them.
-
-    `origin` says where the text comes from, for people. `base` is the digest of the text that was
-    edited (NO_TEXT: there was none), so that somebody else's change is noticed; empty: replace what there is.
-    """
-
-    user: str
-    origin: str
-    base: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Remove the crontab of `user`."""
-
-    user: str
-
-
-@dataclass(frozen=True, slots=True)
-class Restore:
-    """Make the kept `version` the crontab of `user` again."""
-
-    user: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class ListVersions:
-    """Tell which versions of the crontab of `user` are kept."""
-
-    user: str
-
-
-@dataclass(frozen=True, slots=True)
-class EditEnded:
-    """The edit that began with a Fetch of purpose "edit" is over: for cron's log alone."""
-
-    user: str
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterHost:
-    """Tell which host of a cluster runs the users' crontabs. One that is named is to do so: for root."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class PutAt:
-    """Run a command once, at `at` (epoch seconds), as `user`, from `directory` and with `umask`.
-
-    Its `size` bytes follow in Pieces once an Answer asks for them.
-    """
-
-    user: str
-    at: float
-    directory: str
-    umask: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveAt:
-    """Let the one-shot `name` of `user` not run."""
-
-    user: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListAt:
-    """Tell which one-shots of `user` have not run yet."""
-
-    user: str
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a crontab's text, at most PIECE bytes. Goes both ways."""
-
-    data: bytes
-
-
-#: Most bytes in a Piece: however JSON writes them, the frame is a small one.
-PIECE = 32 * 1024
-#: The longest crontab of a user, in bytes: the 10,000 entries that cronie allows, of 200 bytes each.
-#: What takes seconds to parse would keep everybody waiting.
-TEXT_LIMIT = 2 * 1024 * 1024
-#: The longest command of a one-shot, in bytes.
-COMMAND_LIMIT = 128 * 1024
-#: The digest of a crontab that is not there.
-NO_TEXT = "none"
-PURPOSES = ("list", "edit", "compare")
-
 Wish: TypeAlias = Start | Stop | Forget | Mail | Retire | News | Ack | Heartbeat
-Order: TypeAlias = Notify | Noted | Heartbeat
-Report: TypeAlias = InHand | Notified | News
 Fact: TypeAlias = (
     Hello
     | TableText
@@ -456,10 +282,6 @@ Fact: TypeAlias = (
     | Vanished
 )
 NumberedFact: TypeAlias = Started | NotStarted | Exited | Vanished
-Edit: TypeAlias = (
-    Fetch | Install | Remove | Restore | ListVersions | EditEnded | ClusterHost | PutAt | RemoveAt | ListAt
-)
-Message: TypeAlias = Wish | Fact | Order | Report | Ask | Answer | Edit | Piece
 
 
 def attempt_key(run: str, attempt: int) -> str:
@@ -507,15 +329,7 @@ def is_our_name(name: str) -> bool:
     return name.startswith(("CRONTABX_", "OUT_"))
 
 
-def is_base(text: str) -> bool:
-    """True if `text` may be the `base` of an Install."""
-    return text in ("", NO_TEXT) or (len(text) == 16 and set(text) <= set("0123456789abcdef"))
-
-
 WISHES: tuple[type[Any], ...] = (Start, Stop, Forget, Mail, Retire, News, Ack, Heartbeat)
-#: What the recorder may say to the launcher, and the launcher to it.
-ORDERS: tuple[type[Any], ...] = (Notify, Noted, Heartbeat)
-REPORTS: tuple[type[Any], ...] = (InHand, Notified, News)
 FACTS: tuple[type[Any], ...] = (
     Hello,
     TableText,
@@ -527,16 +341,4 @@ FACTS: tuple[type[Any], ...] = (
     NotStarted,
     Exited,
     Vanished,
-)
-EDITS: tuple[type[Any], ...] = (
-    Fetch,
-    Install,
-    Remove,
-    Restore,
-    ListVersions,
-    EditEnded,
-    ClusterHost,
-    PutAt,
-    RemoveAt,
-    ListAt,
 )

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from crond.model.messages import IN_HAND
+from crond.model.orders import IN_HAND
 from crond.notifier.limit import Limit
 from crond.notifier.outcome import AGAIN, NEVER, UNSURE, Outcome, OutOfTime
 from crond.notifier.text import Text

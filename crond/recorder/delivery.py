@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from crond.model.alert import Flip
-from crond.model.messages import InHand, Noted, Notified, Order, Report
+from crond.model.orders import InHand, Noted, Notified, Order, Report
 from crond.recorder.feed import Feed, made_token
 from crond.recorder.flips import flips_of
 from crond.recorder.outbox import BadOutbox, Outbox

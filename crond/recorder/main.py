@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from crond.link import Link
 from crond.model.frames import SMALL_FRAME
-from crond.model.messages import REPORTS
+from crond.model.orders import REPORTS
 
 if TYPE_CHECKING:
     from crond.recorder.tries import Manner

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 
 from crond.link import Link, LinkClosed, peer_of
 from crond.model.frames import SMALL_FRAME
-from crond.model.messages import Answer, Ask, BadMessage, Heartbeat, Order, Report
+from crond.model.messages import Answer, Ask, BadMessage, Heartbeat
+from crond.model.orders import Order, Report
 from crond.recorder.answers import Answers
 
 _MOST_CLIENTS = 64

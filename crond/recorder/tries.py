@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from crond.alerts import grouping, patience
 from crond.alerts.wording import Place, message_of, title_of
 from crond.model.alert import Addressee, Event, Flip, flip_id, flip_of
-from crond.model.messages import IN_HAND, Notified, Notify
+from crond.model.orders import IN_HAND, Notified, Notify
 from crond.recorder.outbox import Outbox
 from crond.recorder.records import clean
 

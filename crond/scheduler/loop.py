@@ -18,6 +18,7 @@ from crond.core.engine import Engine
 from crond.core.memory import news_in
 from crond.link import Link, LinkClosed
 from crond.model.actions import Action, Changed, Notice, Record, Remember, Send
+from crond.model.codec import Message
 from crond.model.crontab import parse_crontab
 from crond.model.events import Event, TableParsed, Woke
 from crond.model.host import NO_HOST, read_host
@@ -28,7 +29,6 @@ from crond.model.messages import (
     Exited,
     Heartbeat,
     Hello,
-    Message,
     NotStarted,
     Started,
     TableRefused,

@@ -13,7 +13,7 @@ from crond.alerts.wording import message_of
 from crond.model.alert import Event, Flip, Promise, flip_of
 from crond.model.codec import decode, encode
 from crond.model.message import Message
-from crond.model.messages import Notify
+from crond.model.orders import Notify
 from tests.alerts.news import DUE, PLACE, STORIES, as_text, flip
 
 FOLDER = Path(__file__).parent

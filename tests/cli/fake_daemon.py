@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from crond.model.codec import decode, encode
+from crond.model.edits import EDITS, Install, Piece, PutAt
 from crond.model.frames import SMALL_FRAME, FrameReader, frame
-from crond.model.messages import EDITS, Answer, Ask, Install, Piece, PutAt
+from crond.model.messages import Answer, Ask
 
 DEADLINE = 10.0
 

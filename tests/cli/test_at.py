@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from crond.model.messages import COMMAND_LIMIT, ListAt, PutAt, RemoveAt
+from crond.model.edits import COMMAND_LIMIT, ListAt, PutAt, RemoveAt
 from tests.cli.conftest import Client, LiveIn
 from tests.cli.fake_daemon import FakeDaemon, Step, TakeText, no, yes
 

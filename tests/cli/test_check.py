@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crond.cli.problems import caret_line
-from crond.model.messages import Fetch, Piece
+from crond.model.edits import Fetch, Piece
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import FakeDaemon, no, yes
 

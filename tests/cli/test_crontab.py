@@ -18,7 +18,7 @@ from crond.cli.backup import back_up
 from crond.cli.crontab_options import Asked, UsageError, read_arguments
 from crond.cli.failure import Failure
 from crond.cli.header import without_header
-from crond.model.messages import Fetch, Install, Piece, Remove
+from crond.model.edits import Fetch, Install, Piece, Remove
 from tests.cli.fake_daemon import FakeDaemon, TakeText, no, yes
 
 ME = pwd.getpwuid(os.getuid()).pw_name

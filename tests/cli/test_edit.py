@@ -14,14 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from crond.cli.main import crontabx
-from crond.model.messages import (
-    NO_TEXT,
-    EditEnded,
-    Fetch,
-    Install,
-    Piece,
-    Remove,
-)
+from crond.model.edits import NO_TEXT, EditEnded, Fetch, Install, Piece, Remove
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import FakeDaemon, Hang, Step, TakeText, no, yes
 

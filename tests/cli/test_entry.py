@@ -12,7 +12,7 @@ import pytest
 
 from crond.cli.entry import REQUEST
 from crond.model.codec import encode
-from crond.model.messages import Fetch, Piece
+from crond.model.edits import Fetch, Piece
 from tests.cli.fake_daemon import DEADLINE, FakeDaemon, Step, no, yes
 
 PROGRAM = "import sys; from crond.cli.entry import main; main(); sys.stderr.write(' '.join(sys.modules))"

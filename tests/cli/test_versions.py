@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crond.cli.versions import _difference
-from crond.model.messages import NO_TEXT, Fetch, ListVersions, Piece, Restore
+from crond.model.edits import NO_TEXT, Fetch, ListVersions, Piece, Restore
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import FakeDaemon, Step, no, yes
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crond.cli.explanation import Verdict
-from crond.model.messages import NO_TEXT, Fetch, ListVersions, Piece
+from crond.model.edits import NO_TEXT, Fetch, ListVersions, Piece
 from tests.cli.conftest import Client
 from tests.cli.fake_daemon import RUNNING, FakeDaemon, no, run_body, yes
 

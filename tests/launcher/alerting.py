@@ -18,7 +18,7 @@ from crond.launcher.config import Config
 from crond.model.alert import target_digest
 from crond.model.codec import decode
 from crond.model.message import Message
-from crond.model.messages import REPORTS, InHand, Notified, Notify
+from crond.model.orders import REPORTS, InHand, Notified, Notify
 from tests.launcher.daemon import DEADLINE, PACKAGE, Daemon, Wire, until
 
 #: Passes its wire on to the test, then lives until that closes the meeting, or somebody kills it.

@@ -11,8 +11,9 @@ import subprocess
 from typing import Any
 
 from crond.model.codec import decode, encode
+from crond.model.edits import PIECE, Install, Piece, PutAt
 from crond.model.frames import LARGE_FRAME, FrameReader, frame
-from crond.model.messages import PIECE, Answer, Install, Piece, PutAt
+from crond.model.messages import Answer
 from tests.launcher.daemon import DEADLINE, Daemon
 
 NOBODY = pwd.getpwnam("nobody")

@@ -23,6 +23,7 @@ from typing import Any
 
 from crond.launcher.config import PRIVATE, Config
 from crond.model.codec import decode, encode
+from crond.model.edits import Piece
 from crond.model.frames import LARGE_FRAME, FrameReader, frame
 from crond.model.messages import (
     FACTS,
@@ -31,7 +32,6 @@ from crond.model.messages import (
     Ask,
     Exited,
     NotStarted,
-    Piece,
     Start,
     Started,
     TablesComplete,

@@ -16,11 +16,9 @@ import pytest
 
 from crond.launcher.config import Config
 from crond.model.codec import encode
-from crond.model.frames import frame
-from crond.model.messages import (
+from crond.model.edits import (
     PIECE,
     TEXT_LIMIT,
-    Answer,
     ClusterHost,
     Fetch,
     Install,
@@ -28,9 +26,9 @@ from crond.model.messages import (
     Piece,
     Remove,
     Restore,
-    TableGone,
-    TableText,
 )
+from crond.model.frames import frame
+from crond.model.messages import Answer, TableGone, TableText
 from tests.launcher.client import NOBODY, Client, as_nobody, ask, install
 from tests.launcher.daemon import DEADLINE, Daemon, Wire, alive, files_config, until
 

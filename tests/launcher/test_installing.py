@@ -13,7 +13,7 @@ import pytest
 from crond.launcher.config import Config
 from crond.launcher.installing import Crontab, Refused, mark
 from crond.launcher.versions import digest_of
-from crond.model.messages import NO_TEXT
+from crond.model.edits import NO_TEXT
 
 Make = Callable[..., Config]
 ME = pwd.getpwuid(os.geteuid())

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from crond.launcher.config import Config
-from crond.model.messages import IN_HAND, Heartbeat, News, Noted, Notified
+from crond.model.messages import Heartbeat, News
+from crond.model.orders import IN_HAND, Noted, Notified
 from tests.launcher.alerting import Alerting, Begin, Make, RecorderWire
 from tests.launcher.daemon import Daemon, Runner, Wire, alive, files_config, until
 

@@ -18,7 +18,8 @@ from crond.launcher.accounts import own_account
 from crond.launcher.config import Config
 from crond.launcher.installing import Refused
 from crond.launcher.oneshots import OneShots
-from crond.model.messages import PutAt, TableText
+from crond.model.edits import PutAt
+from crond.model.messages import TableText
 from crond.model.oneshots import OneShot
 
 Make = Callable[..., Config]

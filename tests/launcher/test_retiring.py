@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from crond.launcher.config import Config
-from crond.model.messages import Fetch, ListAt, PutAt, RemoveAt, Retire, TableGone, TableText
+from crond.model.edits import Fetch, ListAt, PutAt, RemoveAt
+from crond.model.messages import Retire, TableGone, TableText
 from tests.launcher.client import NOBODY, as_nobody, ask, install, put_at
 from tests.launcher.daemon import Daemon, Wire, files_config, until
 

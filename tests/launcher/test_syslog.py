@@ -19,8 +19,8 @@ import pytest
 from crond.launcher.config import Config
 from crond.launcher.syslog import INFO, Syslog
 from crond.model.codec import encode
+from crond.model.edits import Fetch
 from crond.model.frames import frame
-from crond.model.messages import Fetch
 from tests.launcher.daemon import DEADLINE, Daemon, Runner, alive, until
 
 pytestmark = [

@@ -18,7 +18,7 @@ import pytest
 
 from crond.model.alert import Flip
 from crond.model.message import Message
-from crond.model.messages import InHand, Noted, Notified, Notify, Order, Report
+from crond.model.orders import InHand, Noted, Notified, Notify, Order, Report
 from crond.recorder import outbox as outbox_module
 from crond.recorder.delivery import Delivery
 from crond.recorder.feed import Feed

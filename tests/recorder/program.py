@@ -17,7 +17,8 @@ from typing import Any
 
 from crond.model.codec import decode, encode
 from crond.model.frames import LARGE_FRAME, FrameReader, frame
-from crond.model.messages import ORDERS, Answer, Ask, Heartbeat, Order, Report
+from crond.model.messages import Answer, Ask, Heartbeat
+from crond.model.orders import ORDERS, Order, Report
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 30.0

@@ -15,7 +15,8 @@ import pytest
 
 from crond.model.alert import Event, Flip
 from crond.model.message import Message
-from crond.model.messages import Heartbeat, InHand, News, Noted, Notified, Notify
+from crond.model.messages import Heartbeat, News
+from crond.model.orders import InHand, Noted, Notified, Notify
 from tests.alerts.news import flip
 from tests.recorder.journal import run, write
 from tests.recorder.program import Recorder

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crond.alerts.wording import message_of
 from crond.model.codec import decode, encode
-from crond.model.messages import Notify
+from crond.model.orders import Notify
 from crond.recorder.flips import flips_of
 from crond.recorder.records import RunRecord, record_of
 from tests.alerts.news import PLACE, STORIES, flip

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crond.model.alert import Event, Flip, addressee
-from crond.model.messages import Notify
+from crond.model.orders import Notify
 from crond.recorder.tries import Manner
 from tests.alerts.news import DUE, OPS, flip
 from tests.recorder.post import Killed, Post, in_memory, steps_counted

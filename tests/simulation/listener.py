@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from crond.alerts.message import Message
 from crond.model.alert import Flip, flip_of
-from crond.model.messages import Notify
+from crond.model.message import Message
+from crond.model.orders import Notify
 from tests.core.driving import flips_in
 from tests.simulation.clock import Clock
 from tests.simulation.launcher import Broken
@@ -59,8 +59,8 @@ class Row(NamedTuple):
 
 
 class Listener:
-    """Judges what is told while `clock` goes, and counts it in `figures`; `give_up` is in seconds. Its methods
-    raise Broken.
+    """Judges what is told while `clock` goes, and counts it in `figures`; `give_up` is in seconds. Its
+    methods raise Broken.
     """
 
     def __init__(self, clock: Clock, give_up: float, figures: Counter[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from crond.model.messages import IN_HAND, InHand, Noted, Notified, Notify, Order, Report
+from crond.model.orders import IN_HAND, InHand, Noted, Notified, Notify, Order, Report
 from tests.simulation.clock import Clock
 from tests.simulation.launcher import Broken
 from tests.simulation.listener import Listener

@@ -21,7 +21,7 @@ from crond.core.memory import Memory
 from crond.model.actions import Record
 from crond.model.alert import Addressee, target_digest
 from crond.model.job import Job
-from crond.model.messages import InHand, Order, Report
+from crond.model.orders import InHand, Order, Report
 from crond.recorder import delivery as delivery_module
 from crond.recorder.delivery import LOOK, Delivery
 from crond.recorder.feed import Feed

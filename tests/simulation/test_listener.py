@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from crond.alerts.message import Message
 from crond.core.clockwork import Reading
 from crond.model.alert import Event, Flip
-from crond.model.messages import Notify
+from crond.model.message import Message
+from crond.model.orders import Notify
 from tests.alerts.news import OPS, flip
 from tests.simulation.clock import Clock
 from tests.simulation.launcher import Broken

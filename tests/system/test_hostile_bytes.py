@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from crond.model.codec import encode
+from crond.model.codec import Message, encode
 from crond.model.frames import frame
-from crond.model.messages import Ack, Answer, Ask, Forget, Heartbeat, Message, Start, Stop
+from crond.model.messages import Ack, Answer, Ask, Forget, Heartbeat, Start, Stop
 from tests.system.conftest import StartHost
 from tests.system.daemon import Crond, install, wait_for
 from tests.system.ground import People
