@@ -59,8 +59,8 @@ class Row(NamedTuple):
 
 
 class Listener:
-    """Judges what is told while `clock` goes, and counts it in `figures`; `give_up` is in seconds. Its
-    methods raise Broken.
+    """Judges what is told while `clock` goes, and counts it in `figures`; `give_up` is in seconds. What it
+    hears may make it raise Broken.
     """
 
     def __init__(self, clock: Clock, give_up: float, figures: Counter[str]) -> None:
