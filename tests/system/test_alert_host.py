@@ -1,4 +1,4 @@
-"""What a host tells of itself, and trying it out: a crontab that does not load, heartbeats, `notify --test`."""
+"""What a host tells of itself, and trying it out: a crontab that does not load, heartbeats, `notify`."""
 
 from __future__ import annotations
 
