@@ -8,13 +8,13 @@ loop drives it in earnest, `crond.core.simulation` under a virtual clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from crond.core import memory, progress, reconcile
-from crond.core.clockwork import Gap, Passage, Reading, gap, passage
+from crond.core.clockwork import Passage, Reading, passage
 from crond.core.days import Days
 from crond.core.facts import Facts
+from crond.core.gaps import Gaps
 from crond.core.gates import Scene
 from crond.core.index import Index
 from crond.core.keeping import Keeping
@@ -66,22 +66,13 @@ from crond.model.messages import (
     attempt_key,
 )
 from crond.model.run import Outcome, Trigger
-from crond.model.schedule import Cron, DayRules, Reboot
+from crond.model.schedule import DayRules, Reboot
 
 #: How many dues become starts in one step: the first of a thousand must not wait for the last.
 BATCH = 32
 #: How many do so in the step that plans them: the very first must wait for few.
 FIRST_BATCH = 4
-#: A walk that came so many seconds after the minute served last has missed minutes.
-_MISSED = 119.0
-#: Seconds by which a due may then be late and still be one of its own minute.
-_ON_TIME = 60.0
-#: After so many seconds cron does not make up every minute any longer.
-_NOT_ALL_MADE_UP = 360.0
-#: Over how many seconds the jobs that are made up together spread at most.
-_SPREAD = 60
 _DOWN = "the daemon was down"
-_STALLED = "the host slept, or its clock was set"
 
 
 class Engine:
@@ -115,7 +106,6 @@ class Engine:
         self._delay_factor = 0.0
         self._last: Reading | None = None
         self._new_life = False
-        self._made_up_to = float("-inf")
         self._survivors: dict[str, int] = {}
         self._looking: Preview | None = None  #: of this hour
         self._hour = 0.0
@@ -140,6 +130,7 @@ class Engine:
             memory, self.roster, self._due_after, self._planning.window_of, self.days.off, self.days.end
         )
         self._watch = Watch(self._ledger, self.roster, promises)
+        self._gaps = Gaps(self._ledger, self.roster, self._planning, self._runs, self._watch)
         self._handlers: dict[type, Callable[[Reading, Any], None]] = {
             Woke: self._woke,
             Hello: self._greeted,
@@ -265,33 +256,15 @@ class Engine:
         dues = self._walk.advance(reading)
         moved = self._walk.position != before
         if moved:
-            self._miss(before.served, looked, reading.wall, went_by)
+            self._gaps.pass_by(before.served, looked, reading.wall, went_by)
             # Before what is due: a write that was cut off may lose a minute, and must not serve it twice.
             self._ledger.remember(memory.planned(self._walk.position))
         if dues:
-            self._planning.plan(dues, Trigger.SCHEDULE, made_up_to=self._made_up_to)
+            self._planning.plan(dues, Trigger.SCHEDULE, made_up_to=self._gaps.made_up_to)
         if moved and self._walk.position.woken % 60 == 0:
             self._keeping.tidy(reading.wall)
         self._watch.look(reading)
         self._admit(reading, FIRST_BATCH if dues else BATCH)
-
-    def _miss(self, served: float, looked: float | None, wall: float, went_by: float) -> None:
-        """See to what was missed up to `wall`, if anything was. All up to `served` had been walked, and at
-        `looked` the clock was looked at last; so many seconds went by since.
-        """
-        # In an hour that comes twice the walk stands still, and yet misses nothing.
-        lost = wall - (served if looked is None else max(served, looked))
-        if lost > _MISSED:
-            # Before what is due now: instants of one job rise. And before the position: what is made up would
-            # be lost if the write was cut off between them, and is never planned twice.
-            self._made_up_to = wall - _ON_TIME
-            made_up = self._make_up(served, self._made_up_to)
-            if went_by > _MISSED:  # else the clock was set, and nothing could have started
-                kind = gap(int(wall // 60) - int(served // 60))
-                left_out = partial(self._is_left_out, made_up, kind)
-                self._watch.miss(served, self._made_up_to, left_out, wall)
-        if lost > _NOT_ALL_MADE_UP:
-            self._ledger.remember(["outage", served, wall, _STALLED])
 
     def _watch_clock(self, reading: Reading) -> float:
         """See to what the clock did since it was looked at last; return how many seconds went by, sleep
@@ -310,25 +283,6 @@ class Engine:
                     self._watch.shift(seconds, reading.wall)
         self._last = reading
         return went_by
-
-    def _make_up(self, since: float, wall: float) -> set[str]:
-        jobs = self._planning.make_up(since, wall)
-        # All at once would be a burst at the very moment at which the host has most to do.
-        self._runs.spread_over = 0 if len(jobs) < 2 else min(_SPREAD, 2 * len(jobs))
-        return jobs
-
-    def _is_left_out(self, made_up: set[str], kind: Gap, job: Job) -> bool:
-        """True if the instants of `job` in a gap of this `kind` get no runs: neither by its `catchup`, nor by
-        cron's walk.
-        """
-        led_by = self.roster.graph.led_by(job.id)
-        if not made_up.isdisjoint(led_by):
-            return False
-        leader = self.jobs.get(led_by[-1], job)
-        if kind is Gap.LARGE or leader.entry.policy.catchup != "none":
-            return True
-        schedule = leader.entry.schedule
-        return kind is Gap.MEDIUM and isinstance(schedule, Cron) and schedule.wild
 
     def _admit(self, reading: Reading, most: int = BATCH) -> None:
         for _ in range(min(most, len(self.memory.queue))):
@@ -369,11 +323,9 @@ class Engine:
             self._lose(reading)
             left = self._leave_out_what_waited(reading)
             if position is not None:
-                made_up = self._make_up(position.served, reading.wall)
-                left_out = partial(self._is_left_out, made_up, Gap.LARGE)
                 # `@every` has instants inside the minute in which this life began, too.
                 upto = max(self._walk.position.served, self.began or 0.0)
-                self._watch.miss(position.served, upto, left_out, reading.wall, left)
+                self._gaps.come_back(position.served, upto, reading.wall, left)
             self._begin_life()
         self._plan_reboot()
         for run in reconcile.unanswered(self.memory.runs.values(), wall=reading.wall):
