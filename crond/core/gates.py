@@ -164,7 +164,9 @@ class _Asking:
     # --- the gates -----------------------------------------------------------------------------------
 
     def _held(self) -> Step | None:
-        reason = self.scene.roster.held.get(self.job.id) if self._by_itself else ""
+        # What somebody asks for runs whatever it depends on; what follows that is guarded as ever.
+        is_guarded = self._by_itself or bool(self.run.parents)
+        reason = self.scene.roster.held.get(self.job.id) if is_guarded else ""
         reason = reason or self.scene.roster.pool_trouble(self.job)
         if reason:
             return End(Outcome.SKIPPED, f"held: {reason}")
