@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from crond.core.zone import Zone, ZoneNamed, instant_of, next_change
 from crond.model.job import Job
@@ -17,6 +18,8 @@ _DAY = 86400.0
 #: How far ahead is looked for changes of an offset, and for an entry of leap days.
 _CHANGES_AHEAD = 3 * 366 * _DAY
 _MINUTES_AHEAD = 9 * 366 * 1440
+#: How much is looked through at once: most ask for what comes soon, and each look takes time.
+_STRETCH = 30 * _DAY
 #: How far back they are looked for, beyond what is asked: others will ask from a little earlier.
 _CHANGES_BEFORE = 30 * _DAY
 #: A gap of so many minutes is not made up: the distance across it is one more than cron's 180.
@@ -25,6 +28,42 @@ _ANY: frozenset[int] = frozenset()
 #: A minute before all others.
 _LONG_AGO = -(10**9)
 _NOTHING: Mapping[str, int] = {}
+
+
+class Edge(NamedTuple):
+    """The end of a stretch in which a zone has one offset, and whether it has another one from then on."""
+
+    moment: float
+    is_change: bool
+
+
+class Edges:
+    """The edges of `zone` after `since`, in their order; found when they are asked for, and kept."""
+
+    def __init__(self, zone: Zone, since: float) -> None:
+        self.since = since
+        self._zone = zone
+        self._found: list[Edge] = []
+        self._more = self._look()
+
+    def __iter__(self) -> Iterator[Edge]:
+        number = 0
+        while True:
+            if number == len(self._found):
+                edge = next(self._more, None)
+                if edge is None:
+                    return
+                self._found.append(edge)
+            yield self._found[number]
+            number += 1
+
+    def _look(self) -> Iterator[Edge]:
+        at, end = self.since, self.since + _CHANGES_BEFORE + _CHANGES_AHEAD
+        while at < end:
+            upto = min(at + _STRETCH, end)
+            change = next_change(self._zone, at, upto)
+            at = upto if change is None else change
+            yield Edge(at, change is not None)
 
 
 class Preview:
@@ -52,8 +91,7 @@ class Preview:
         self._zone_named = zone_named
         self._rules = rules
         self._delay_factor = delay_factor
-        #: By zone: since when, and the changes of its offset. Finding them takes milliseconds.
-        self._changes: dict[str | None, tuple[float, list[float]]] = {}
+        self._edges: dict[str | None, Edges] = {}  #: by zone
         self._never: set[Hashable] = set()
 
     def looking_from(self, wall: float) -> Preview:
@@ -66,7 +104,7 @@ class Preview:
             rules=self._rules,
             delay_factor=self._delay_factor,
         )
-        other._changes = self._changes
+        other._edges = self._edges
         return other
 
     def due_times(self, job: Job) -> Iterator[float]:
@@ -104,36 +142,32 @@ class Preview:
         if fixed:
             planned = self._planned_upto if own is None else self._planned_zones.get(own, _LONG_AGO)
             served = max(served, planned - int(delay // 60))
-        for change in [*self._changes_of(name, zone, cursor), None]:
-            last = served + _MINUTES_AHEAD if change is None else int((change - 1 + offset) // 60)
+        for edge in self._edges_of(name, zone, cursor):
+            last = served + _MINUTES_AHEAD if edge is None else int((edge.moment - 1 + offset) // 60)
             found = schedule.next_after(served, last, self._rules)
             while found is not None:
                 yield found * 60.0 - offset + delay
                 served = found
                 found = schedule.next_after(served, last, self._rules)
-            if change is None:
-                return
-            offset = zone.offset_at(change)
-            first = int((change + offset) // 60)
             served = max(served, last)
+            if edge is None or not edge.is_change:
+                continue
+            offset = zone.offset_at(edge.moment)
+            first = int((edge.moment + offset) // 60)
             if fixed and 0 < first - served - 1 < _GAP_TOO_LONG:
                 missed = schedule.next_after(served, first - 1, self._rules)
                 while missed is not None:
-                    yield change + delay
+                    yield edge.moment + delay
                     missed = schedule.next_after(missed, first - 1, self._rules)
             served = max(served, first - 1) if fixed else first - 1
 
-    def _changes_of(self, name: str | None, zone: Zone, after: float) -> list[float]:
-        since, changes = self._changes.get(name, (float("inf"), []))
-        if after < since:
-            since, changes = after - _CHANGES_BEFORE, []
-            upto = after + _CHANGES_AHEAD
-            change = next_change(zone, since, upto)
-            while change is not None:
-                changes.append(change)
-                change = next_change(zone, change, upto)
-            self._changes[name] = since, changes
-        return [change for change in changes if change > after]
+    def _edges_of(self, name: str | None, zone: Zone, after: float) -> Iterator[Edge | None]:
+        """Yield the edges of `zone` after a moment, and None when no more are looked for."""
+        known = self._edges.get(name)
+        if known is None or after < known.since:
+            known = self._edges[name] = Edges(zone, after - _CHANGES_BEFORE)
+        yield from (edge for edge in known if edge.moment > after)
+        yield None
 
     def _moment(self, job: Job, schedule: At) -> float:
         if schedule.moment.tzinfo is not None:
