@@ -112,7 +112,9 @@ class Alerting:
     def late(self, breach: Breach, wall: float) -> Flip:
         """Return what is told of `breach`, found at `wall`."""
         job, run = breach.job, breach.run
-        about = (job.id, repr(breach.at)) if run is None else (run.id, run.spent)
+        # A clock that was set back brings the same moment again, after another success.
+        success = self.memory.successes.get(job.id)
+        about = (job.id, repr(breach.at), success) if run is None else (run.id, run.spent)
         said = {} if run is not None else {"instant": breach.instant, "missed": breach.missed}
         targets = job.entry.policy.on_late
         return self._promise(Event.LATE, job, breach.promise, targets, about, at=wall, run=run, **said)

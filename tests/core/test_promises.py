@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any
 
 from crond.core.clockwork import Reading
-from crond.model.alert import Event, Flip
+from crond.core.promises import Breach
+from crond.model.alert import Event, Promise
 from crond.model.events import MarkRequested, PauseRequested, ResumeRequested
 from crond.model.run import Outcome
 from tests.core.driving import Driver
@@ -265,6 +266,20 @@ def test_a_day_off_owes_nothing() -> None:
     cron.play(60)
     cron.play(3 * _DAY, a=1 << 8)
     assert told(cron)[:1] == [("late", 36 * 3600 + 26 * 3600.0)]
+
+
+def test_the_same_moment_after_a_clock_was_set_back() -> None:
+    """The clock was set back, the job succeeded, and was late again at the moment of the clock at which
+    it had been late before: the second was taken for the first, and nobody heard of it.
+    """
+    cron = driver("#: name=a max_time_since_success=10m on_late=ops\n0 12 * * * a\n")
+    alerting = cron.engine._watch.alerting
+    breach = Breach(cron.engine.jobs["me/a"], Promise.MAX_TIME_SINCE_SUCCESS, _NOON + 600)
+    ids = []
+    for success in (_NOON, _NOON + 60):
+        cron.engine.memory.apply(["success", "me/a", success])
+        ids.append(alerting.late(breach, _NOON + 600).id)
+    assert ids[0] != ids[1]
 
 
 def test_a_success_that_somebody_marks() -> None:
