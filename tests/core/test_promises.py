@@ -7,7 +7,7 @@ from typing import Any
 
 from crond.core.clockwork import Reading
 from crond.core.promises import Breach
-from crond.model.alert import Event, Promise
+from crond.model.alert import Event, Flip, Promise
 from crond.model.events import MarkRequested, PauseRequested, ResumeRequested
 from crond.model.run import Outcome
 from tests.core.driving import Driver
