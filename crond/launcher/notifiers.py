@@ -55,9 +55,16 @@ class _Batch:
     """One process. `open` are the deliveries without a result, in their order; `trying` is one of them."""
 
     def __init__(
-        self, pid: int, answers: int, names: Sequence[str], told: Told, ended: Callable[[], None]
+        self,
+        pid: int,
+        answers: int,
+        words: Overheard,
+        names: Sequence[str],
+        told: Told,
+        ended: Callable[[], None],
     ) -> None:
         self.pid = pid
+        self.words = words
         self.answers = answers
         self.open = dict.fromkeys(names)
         self.trying: str | None = None
@@ -106,7 +113,7 @@ class Notifiers:
             words.handed_over()
         os.set_blocking(answers, False)
         names = [one.name for one in deliveries]
-        batch = self._batches[pid] = _Batch(pid, answers, names, told, ended)
+        batch = self._batches[pid] = _Batch(pid, answers, words, names, told, ended)
         self._loop.watch(answers, READ, lambda _events: self._ready(batch))
         self._be_patient(batch)
 
@@ -242,6 +249,7 @@ class Notifiers:
         while batch.answers >= 0 and self._read(batch):
             pass
         self._stop_reading(batch)
+        batch.words.close()
         if batch.timer is not None:
             batch.timer.cancel()
         trouble = self._spawner.trouble_of(pid)

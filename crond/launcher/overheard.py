@@ -32,8 +32,19 @@ class Overheard:
         """The one process that is to have `fd` has it: at its end the pipe is closed."""
         os.close(self.fd)
 
+    def close(self) -> None:
+        """Take what was said up to now, and listen no longer: who has the other end may have passed it on to
+        somebody who keeps it for good.
+        """
+        if self._reading >= 0:
+            self._ready(0)
+        self._stop()
+
     def _ready(self, _events: int) -> None:
-        data = os.read(self._reading, 65536)
+        try:
+            data = os.read(self._reading, 65536)
+        except BlockingIOError:
+            return
         *lines, rest = (self._unfinished + data).split(b"\n")
         self._unfinished = rest[:_LONGEST]
         lines = [line for line in lines if line][: self._left]
@@ -42,5 +53,10 @@ class Overheard:
         if self._left is not None:
             self._left -= len(lines)
         if not data or self._left == 0:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._reading >= 0:
             self._loop.forget(self._reading)
             os.close(self._reading)
+            self._reading = -1

@@ -123,7 +123,7 @@ def test_hundreds_of_targets_take_no_megabytes(tmp_path: Path) -> None:
 
 
 def test_a_user_with_many_targets_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """10,000 pieces of news might wait for each of 256 targets of one user; others' must not be lost for it."""
+    """10,000 pieces of news might wait for each of 256 targets of one user: gigabytes."""
     monkeypatch.setattr(outbox, "MOST_OF_USER", 50)
     post = Post(tmp_path)
     post.journal(flip(id="ff", at=DUE))
