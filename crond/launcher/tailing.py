@@ -29,7 +29,7 @@ def main(most: str) -> int:
     # So much more that a secret which begins before the end is seen whole.
     size = os.fstat(_OUTPUT).st_size
     data = read_end(_OUTPUT, size, int(most) + mask.longest)
-    end = last_lines(mask.masked(data), int(most), whole=len(data) >= size)
+    end = last_lines(mask.masked(data, cut=len(data) < size), int(most), whole=len(data) >= size)
     _answer({"left_out": max(0, size - len(end))}, end)
     return 0
 
