@@ -54,6 +54,7 @@ class Alerts:
         if recorder is not None:
             self._notifying = Notifying(
                 recorder,
+                attempts=launcher.attempts,
                 targets=targets,
                 senders=senders,
                 tails=self._tails,

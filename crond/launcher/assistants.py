@@ -49,13 +49,20 @@ class Assistants:
         return self._words.fd
 
     def run(
-        self, module: str, *arguments: str, descriptors: Sequence[int], identity: Identity | None = None
+        self,
+        module: str,
+        *arguments: str,
+        descriptors: Sequence[int],
+        identity: Identity | None = None,
+        heard: bool = True,
     ) -> int:
         """Start `main(*arguments)` of crond.launcher.`module` with `descriptors` as its 0, 3 and following.
 
-        They stay the caller's, and are above those numbers. Returns its pid; raises SpawnFailed.
+        They stay the caller's, and are above those numbers. `heard`: what it says goes into the log; of one
+        that runs as a user, who can make it say anything for ever, nothing is to. Returns its pid; raises
+        SpawnFailed.
         """
-        given = (descriptors[0], self._null, self._words.fd, *descriptors[1:])
+        given = (descriptors[0], self._null, self._words.fd if heard else self._null, *descriptors[1:])
         program = replace(self._program(module, arguments), identity=identity)
         with self._spawner.unhandled():
             return self._spawner.start(program, given)

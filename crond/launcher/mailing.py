@@ -97,7 +97,9 @@ class Mailing:
             # Whose they are: it reads them. A job got what is in our environment, so it may be read here.
             given.append(holding(stack, order_of(letter.secrets, os.environ)))
             identity = letter.program.identity
-        return self._assistants.run("feeding", *told, descriptors=given, identity=identity)
+        return self._assistants.run(
+            "feeding", *told, descriptors=given, identity=identity, heard=not letter.secrets
+        )
 
     def _start_lettering(self, stack: contextlib.ExitStack, letter: Letter, writing: int) -> int:
         """Start what writes a message. Raises SpawnFailed, OSError."""

@@ -14,8 +14,12 @@ from crond.launcher.supplying import NotSupplied, secret_at
 
 #: Shorter ones would be found in everything.
 _LEAST = 4
+#: And what is shorter within base64.
+_LEAST_WITHIN = 8
 #: What is looked for at most.
 _MOST = 50_000
+#: Of a longer secret the rest is not looked for: the whole line goes (bytes).
+_LONGEST_REST = 4096
 #: A line that is longer is not waited for to its end (bytes).
 _LONGEST_LINE = 1024 * 1024
 MASK = b"***"
@@ -58,6 +62,15 @@ class Mask:
             data = data.replace(form, MASK)
         return data
 
+    def without_rest(self, data: bytes) -> bytes:
+        """Return `data`, which was cut anywhere, without the rest of a secret: each line of one is one."""
+        most = self.longest - 1
+        end = data.find(b"\n", 0, self.longest + 1) + 1
+        if end or most > _LONGEST_REST:
+            return data[end or (data.find(b"\n") + 1 or len(data)) :]
+        rests = (n for n in range(most, 0, -1) if any(form.endswith(data[:n]) for form in self._forms))
+        return data[next(rests, 0) :]
+
     def through(self, found: Iterable[bytes | int]) -> Iterator[bytes | int]:
         """Yield the pieces of a file (see `crond.launcher.holes.pieces`) without secrets: line by line, since
         a line of a secret is one, too.
@@ -85,6 +98,14 @@ def _forms(text: bytes) -> Iterable[bytes]:
     coded = binascii.b2a_base64(text, newline=False).rstrip(b"=")
     yield coded
     yield coded.translate(bytes.maketrans(b"+/", b"-_"))
+    for before in (1, 2) if len(text) >= _LEAST_WITHIN else ():
+        # Behind other bytes: the characters that it shares with these, or what follows, are not its own.
+        shifted = binascii.b2a_base64(b"\0" * before + text, newline=False).rstrip(b"=")
+        within = shifted[before + 1 : (before + len(text)) * 8 // 6]
+        yield within
+        yield within.translate(bytes.maketrans(b"+/", b"-_"))
+    if len(text) >= _LEAST_WITHIN:
+        yield coded[: len(text) * 8 // 6]
     for kept, space in ((b"", b"%20"), (b"/", b"%20"), (b"", b"+")):
         yield _quoted(text, kept, space)
 

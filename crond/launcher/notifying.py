@@ -13,12 +13,14 @@ from crond.model.messages import Heartbeat, News
 from crond.model.orders import IN_HAND, InHand, Noted, Notified, Notify
 
 if TYPE_CHECKING:
+    from crond.launcher.attempts import Attempts
     from crond.launcher.loop import Loop
     from crond.launcher.senders import Senders
     from crond.launcher.sending import Sending
     from crond.launcher.tails import Tails
     from crond.launcher.targets import Targets
     from crond.launcher.worker import Worker
+    from crond.model.messages import Pairs
 
 #: Seconds in which news counts as one.
 _TOGETHER = 0.01
@@ -32,6 +34,7 @@ class Notifying:
         self,
         recorder: Worker,
         *,
+        attempts: Attempts,
         targets: Targets,
         senders: Senders,
         tails: Tails,
@@ -39,6 +42,7 @@ class Notifying:
         loop: Loop,
     ) -> None:
         self._recorder = recorder
+        self._attempts = attempts
         self._targets = targets
         self._senders = senders
         self._tails = tails
@@ -122,7 +126,15 @@ class Notifying:
             delivery.tail = tail
             self._sending.send(delivery)
 
-        self._tails.take(owner, asked.attempt, named.secrets, send)
+        self._tails.take(owner, asked.attempt, self._secrets_of(asked.attempt, named.secrets), send)
+
+    def _secrets_of(self, key: str, secrets: Pairs) -> Pairs:
+        """Return `secrets`, of a crontab as it is now, with those that the attempt `key` was given: its line
+        may have been edited meanwhile.
+        """
+        attempt = self._attempts.get(key)
+        given = () if attempt is None else attempt.policy.secret_env
+        return tuple(dict.fromkeys((*secrets, *given)))
 
     def _end(self, told: Notified) -> None:
         if told.delivery in self._under_way:

@@ -7,7 +7,6 @@ loop.
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from crond.launcher.log import Log
@@ -35,17 +34,21 @@ class Overheard:
         self.fd = -1
 
     def close(self) -> None:
-        """That process has ended, or never was: hear its last words, and no more of who still has `fd`."""
+        """That process has ended, or never was: hear its last words, and listen no longer, as it may have
+        passed `fd` on to somebody who keeps it for good.
+        """
         if self.fd >= 0:
             self.handed_over()
         if self._left != 0:
-            with contextlib.suppress(BlockingIOError):
-                self._ready(0)
+            self._ready(0)
         self._loop.forget(self._reading)
         os.close(self._reading)
 
     def _ready(self, _events: int) -> None:
-        data = os.read(self._reading, 65536)
+        try:
+            data = os.read(self._reading, 65536)
+        except BlockingIOError:
+            return
         *lines, rest = (self._unfinished + data).split(b"\n")
         self._unfinished = rest[:_LONGEST]
         lines = [line for line in lines if line][: self._left]

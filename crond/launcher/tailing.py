@@ -29,8 +29,11 @@ def main(most: str) -> int:
     # So much more that a secret which begins before the end is seen whole.
     size = os.fstat(_OUTPUT).st_size
     data = read_end(_OUTPUT, size, int(most) + mask.longest)
+    whole = len(data) >= size
+    if not whole:
+        data = mask.without_rest(data)
     masked = mask.masked(data)
-    end = last_lines(masked, int(most), whole=len(data) >= size)
+    end = last_lines(masked, int(most), whole=whole)
     _answer({"left_out": size - len(data) + len(masked) - len(end)}, end)
     return 0
 

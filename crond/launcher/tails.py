@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from crond.launcher.deliveries import Tail
 from crond.launcher.loop import READ
@@ -27,17 +28,20 @@ if TYPE_CHECKING:
 
 #: A process that masks may take so long (seconds): a secret may lie on a disk that hangs.
 _PATIENCE = 5.0
-#: Such processes at once. Who comes later waits.
+#: Such processes at once, one of each user: what hangs on purpose holds up nobody else's. Users take turns.
 _MOST = 4
 _HEADER = 4096
 
 Done = Callable[[Tail], None]
+#: Whose crontab it is, which attempt, where its secrets lie, and who wants the end.
+_Wanted: TypeAlias = "tuple[Owner, str, Pairs, Done]"
 
 
 @dataclass(slots=True)
 class _Masking:
     """One process."""
 
+    uid: int
     pid: int
     answers: int
     done: Done
@@ -56,28 +60,48 @@ class Tails:
         self._loop = parts.loop
         self._outputs = parts.outputs
         self._running: dict[int, _Masking] = {}
-        self._waiting: list[tuple[Owner, str, Pairs, Done]] = []
+        self._waiting: dict[int, deque[_Wanted]] = {}
 
     def take(self, owner: Owner, key: str, secrets: Pairs, done: Done) -> None:
         """Call `done`, perhaps later, with the end of the output of attempt `key` of a crontab of `owner`.
 
         An output lies under the uid that its crontab had: of somebody else's nothing is ever found.
         """
-        output = self._outputs.open(owner.uid, key) if key and self._most else None
+        if not key or not self._most:
+            done(Tail())
+        elif secrets:
+            self._waiting.setdefault(owner.uid, deque()).append((owner, key, secrets, done))
+            self._go()
+        else:
+            self._begin(owner, key, secrets, done)
+
+    def _go(self) -> None:
+        """Begin with those whose turn it is, until enough are under way."""
+        while len(self._running) < _MOST:
+            busy = {masking.uid for masking in self._running.values()}
+            uid = next((uid for uid in self._waiting if uid not in busy), None)
+            if uid is None:
+                return
+            queue = self._waiting.pop(uid)
+            wanted = queue.popleft()
+            if queue:
+                self._waiting[uid] = queue
+            self._begin(*wanted)
+
+    def _begin(self, owner: Owner, key: str, secrets: Pairs, done: Done) -> None:
+        output = self._outputs.open(owner.uid, key)
         if output is None:
             done(Tail())
             return
         with contextlib.ExitStack() as stack:
             given = lifted(stack, output)
-            if not secrets:
-                size = os.fstat(given).st_size
-                data = read_end(given, size, self._most + 1)
-                end = last_lines(data, self._most, whole=len(data) >= size)
-                done(Tail(end, size - len(end)))
-            elif len(self._running) < _MOST:
+            if secrets:
                 self._mask(stack, owner, given, secrets, done)
-            else:
-                self._waiting.append((owner, key, secrets, done))
+                return
+            size = os.fstat(given).st_size
+            data = read_end(given, size, self._most + 1)
+            end = last_lines(data, self._most, whole=len(data) >= size)
+            done(Tail(end, size - len(end)))
 
     def _mask(
         self, stack: contextlib.ExitStack, owner: Owner, output: int, secrets: Pairs, done: Done
@@ -91,6 +115,7 @@ class Tails:
                 str(self._most),
                 descriptors=(output, order, lifted(stack, writing)),
                 identity=self._identity(owner),
+                heard=False,
             )
             answers = os.dup(answers)
         except (OSError, SpawnFailed) as error:
@@ -98,7 +123,7 @@ class Tails:
             return
         os.set_blocking(answers, False)
         timer = self._loop.after(_PATIENCE, lambda: self._give_up(masking))
-        masking = self._running[answers] = _Masking(pid, answers, done, timer)
+        masking = self._running[answers] = _Masking(owner.uid, pid, answers, done, timer)
         self._loop.watch(answers, READ, lambda _events: self._heard(masking))
 
     def _may_know(self, owner: Owner) -> bool:
@@ -132,9 +157,10 @@ class Tails:
         # It holds a file of ours, and has nothing more to say.
         if masking.pid:
             kill_tree(masking.pid)
-        masking.done(tail)
-        if self._waiting:
-            self.take(*self._waiting.pop(0))
+        try:
+            masking.done(tail)
+        finally:
+            self._go()
 
     def reaped(self, pid: int) -> bool:
         """Take note of the end of process `pid`; True if it was one of these."""

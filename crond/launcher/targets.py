@@ -149,20 +149,21 @@ def _values(policy: Policy) -> dict[str, object]:
 
 def _named(sayings: Iterable[Mapping[str, object]]) -> Named:
     """Return what is named by values of keys."""
-    targets: dict[str, Target] = {}
+    told, pings = set[str](), set[str]()
     secrets: dict[tuple[str, str], None] = {}
     for said in sayings:
+        # Thousands of entries may name the same hundreds, each of which is looked at once.
         for key in _KEYS:
-            for text in _texts(said.get(key)):
-                targets.setdefault(target_digest(text), target_of(text))
-        for text in _texts(said.get("ping")):
-            targets[target_digest(text)] = target_of(text, ping=True)
+            told.update(_texts(said.get(key)))
+        pings.update(_texts(said.get("ping")))
         secrets.update(dict.fromkeys(_pairs(said.get("secret_env"))))
+    targets = {target_digest(text): target_of(text) for text in told}
+    targets |= {target_digest(text): target_of(text, ping=True) for text in pings}
     return Named(targets, tuple(secrets))
 
 
-def _texts(value: object) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, tuple) else []
+def _texts(value: object) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()
 
 
 def _pairs(value: object) -> list[tuple[str, str]]:

@@ -119,11 +119,13 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
+        # The base gives it to whoever comes next; where a proxy is asked again, it is added again.
+        req.headers.pop("Proxy-authorization", None)
         if code not in (307, 308):
             return super().redirect_request(req, fp, code, msg, headers, newurl)
-        kept = {name: said for name, said in req.header_items() if name not in ("Host", "Content-length")}
+        # Not `header_items`: the login among them is for nobody but whom the URL names.
         return urllib.request.Request(  # noqa: S310 - the base has looked at it
-            newurl, req.data, kept, method=req.get_method()
+            newurl, req.data, dict(req.headers), method=req.get_method()
         )
 
 

@@ -10,13 +10,14 @@ Knows no service. Called by targets.
 
 from __future__ import annotations
 
+import errno
 import re
 import smtplib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2s
-from typing import Any
+from typing import IO, Any
 
 import requests
 import requests.sessions
@@ -28,6 +29,8 @@ from crond.notifier.outcome import AGAIN, NEVER, SENT, Outcome, of_reply, of_sil
 
 #: No answer is read further, bytes: what an endless one says is of no use.
 _LONGEST_ANSWER = 1024 * 1024
+#: Bytes of one reply of a mail server: smtplib keeps all lines of it, however many come.
+_LONGEST_REPLY = 64 * 1024
 #: Seconds: what a time limit is at least, lest it mean none.
 _LEAST = 0.05
 
@@ -184,6 +187,13 @@ class _Noticed(smtplib.SMTP):
         with _told():
             super().__init__(*arguments, **named)
 
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = _Replies(self.sock.makefile("rb"))
+        if isinstance(self.file, _Replies):
+            self.file.left = _LONGEST_REPLY
+        return super().getreply()
+
     def starttls(self, *arguments: Any, **named: Any) -> Any:
         with _told():
             return super().starttls(*arguments, **named)
@@ -218,6 +228,24 @@ class _Noticed(smtplib.SMTP):
         if self._in_data and isinstance(s, bytes) and _Eyes.sight is not None:
             _Eyes.sight.asked = True
         super().send(s)
+
+
+class _Replies:
+    """What a mail server says, as smtplib reads it; `left` are the bytes that are read of this reply."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.left = 0
+
+    def readline(self, size: int) -> bytes:
+        line = self._file.readline(size)
+        self.left -= len(line)
+        if self.left < 0:
+            raise OSError(errno.EMSGSIZE, "a reply without an end")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _Smtp(_Noticed):

@@ -113,7 +113,7 @@ class Delivery:
             self._hear(self._reports[0], tries, now)
             self._reports.popleft()
         wake = self._send(tries, now)
-        if now >= self._prune_at or now < self._prune_at - _PRUNE_EACH:
+        if outbox.has_grown or not self._prune_at - _PRUNE_EACH <= now < self._prune_at:
             self._prune_at = now + _PRUNE_EACH
             outbox.prune(now)
         if self._trouble:

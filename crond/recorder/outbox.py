@@ -13,6 +13,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from crond.alerts.wording import title_of
@@ -27,8 +28,10 @@ _BUSY = 5.0
 TOO_OLD = 3600.0
 #: What is over stays for so many seconds, and so many rows.
 KEPT, KEPT_ROWS = 30 * 86400.0, 100_000
-#: Pieces of news that may wait for one target.
-MOST_WAITING = 10_000
+#: Pieces of news that may wait for one target, and for all those of one user.
+MOST_WAITING, MOST_OF_USER = 10_000, 50_000
+#: After so many new rows it is looked at how many there are.
+_GROWN = 25_000
 
 #: A row of `deliveries` is a flip for one target. `head` is the row that stands for the message that it is
 #: in: the oldest of them; what is said of a message stands there. `mark` tells our tries from those of a
@@ -50,7 +53,7 @@ CREATE TABLE deliveries (
     result TEXT NOT NULL DEFAULT '', first REAL, next REAL, done TEXT NOT NULL DEFAULT '[]',
     UNIQUE (flip_id, target)
 );
-CREATE INDEX open_deliveries ON deliveries (state, head) WHERE ended IS NULL;
+CREATE INDEX open_deliveries ON deliveries (state, head, uid) WHERE ended IS NULL;
 CREATE INDEX deliveries_by_head ON deliveries (head);
 CREATE INDEX deliveries_by_job ON deliveries (channel, job, made);
 CREATE INDEX deliveries_by_end ON deliveries (ended);
@@ -61,19 +64,20 @@ INSERT OR IGNORE INTO deliveries (flip_id, target, label, channel, uid, event, p
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 #: With a plus sign SQLite does not take the index of the channel, which has all that was ever told there.
-_WAITING = (
-    "SELECT COUNT(*), MIN(label) FROM deliveries "
-    "WHERE ended IS NULL AND +channel = ? AND state = 'pending' AND head IS NULL"
-)
-_DROP = """
+_WAIT = "ended IS NULL AND +{} = ? AND state = 'pending' AND head IS NULL"
+_WAITING = f"SELECT COUNT(*), MIN(label) FROM deliveries WHERE {_WAIT}"  # noqa: S608 - of our own columns
+_DROP = f"""
 UPDATE deliveries SET state = 'failed', error = 'too many', ended = ? WHERE id IN (
-    SELECT id FROM deliveries
-    WHERE ended IS NULL AND channel = ? AND state = 'pending' AND head IS NULL ORDER BY id LIMIT ?)
-"""
+    SELECT id FROM deliveries WHERE {_WAIT} ORDER BY id LIMIT ?)
+"""  # noqa: S608
 _PRUNE = "DELETE FROM deliveries WHERE ended < ? AND state IN ('sent', 'failed', 'muted')"
+#: Of those who have most, so that nobody's news takes away what became of others'.
 _PRUNE_MOST = """
 DELETE FROM deliveries WHERE id IN (
-    SELECT id FROM deliveries WHERE state IN ('sent', 'failed', 'muted') ORDER BY ended, id LIMIT ?)
+    SELECT id FROM (
+        SELECT id, ended, ROW_NUMBER() OVER (PARTITION BY uid ORDER BY ended DESC, id DESC) AS rank
+        FROM deliveries WHERE state IN ('sent', 'failed', 'muted'))
+    ORDER BY rank DESC, ended, id LIMIT ?)
 """
 
 
@@ -103,6 +107,7 @@ class Outbox:
             self._connection.close()
             raise
         self.position = Position(*place)
+        self._grown = 0
 
     def _begin(self, token: str, now: float) -> None:
         (version,) = self.one("PRAGMA user_version")
@@ -119,6 +124,11 @@ class Outbox:
 
     def close(self) -> None:
         self._connection.close()
+
+    @property
+    def has_grown(self) -> bool:
+        """True if so much came that it should be pruned before its time."""
+        return self._grown >= _GROWN
 
     def is_current(self) -> bool:
         """True if the file still lies where others look for it."""
@@ -138,9 +148,11 @@ class Outbox:
                 old = flip.at < max(born - TOO_OLD, now - KEPT)
                 channels |= self.keep(flip, now, error="too old to be told" if old else "")
             self.do("UPDATE place SET segment = ?, offset = ?", *end)
-            said = [line for channel in sorted(channels) if (line := self._drop_most(channel, now))]
+            said = [self._drop_most("channel", channel, MOST_WAITING, now) for channel in sorted(channels)]
+            said += [self._drop_most("uid", uid, MOST_OF_USER, now) for uid in {flip.uid for flip in flips}]
         self.position = end
-        return said
+        self._grown += sum(len(flip.addressees) for flip in flips)
+        return list(filter(None, said))
 
     def keep(self, flip: Flip, now: float, *, error: str = "") -> set[str]:
         """Keep `flip` for each of its targets, inside a transaction; what is kept already stays as it is.
@@ -149,7 +161,8 @@ class Outbox:
         """
         state = "muted" if flip.muted else "failed" if error else "pending"
         ended = None if state == "pending" else now
-        body = json.dumps(flip.values(), separators=(",", ":"))
+        # Without its addressees: to be told to hundreds, each of whose rows named all, it took megabytes.
+        body = json.dumps(replace(flip, addressees=()).values(), separators=(",", ":"))
         title = title_of(flip, self.host)
         channels = set()
         for one in flip.addressees:
@@ -160,19 +173,21 @@ class Outbox:
             self.do(_KEEP, flip.id, *one, channel, *about, *kin, body, state, title, error, ended)
         return channels if state == "pending" else set()
 
-    def _drop_most(self, channel: str, now: float) -> str:
-        """Let no more wait for one target than anybody would read."""
-        count, label = self.one(_WAITING, channel)
-        if count <= MOST_WAITING:
+    def _drop_most(self, column: str, value: object, most: int, now: float) -> str:
+        """Let no more wait for one target, or of one user, than anybody would read."""
+        count, label = self.one(_WAITING.format(column), value)
+        if count <= most:
             return ""
-        self.do(_DROP, now, channel, count - MOST_WAITING)
-        return f"alerts to {label}: too many wait; the {count - MOST_WAITING} oldest are not sent"
+        self.do(_DROP.format(column), now, value, count - most)
+        whose = f"alerts to {label}" if column == "channel" else f"alerts of uid {value}"
+        return f"{whose}: too many wait; the {count - most} oldest are not sent"
 
     def prune(self, now: float) -> None:
         """Remove what has been over for long, and the oldest of what is too much."""
+        self._grown = 0
         with self.transaction():
             self.do(_PRUNE, now - KEPT)
-            (count,) = self.one("SELECT COUNT(*) FROM deliveries")
+            (count,) = self.one("SELECT COUNT(*) FROM deliveries WHERE state IN ('sent', 'failed', 'muted')")
             if count > KEPT_ROWS:
                 self.do(_PRUNE_MOST, count - KEPT_ROWS)
 

@@ -74,12 +74,17 @@ def main(argument):
         if how == "writes much":
             for number in range(100):
                 print("word", number, file=sys.stderr)
+        if how == "leaves a child" and not os.fork():
+            os.setsid()
+            how = "waits"
         if how == "rubbish":
             say(b"[1]\\n")
             time.sleep(1000)
         if how == "waits":
             while not os.path.exists({folder!r} + ".go"):
                 time.sleep(0.01)
+        if os.getsid(0) == os.getpid() != told["pid"]:
+            os._exit(0)
         if how != "elsewhere" or order["system_config"]:
             how = "sent"
         say({{"delivery": d, "result": how, "detail": "as\\n \\x1b[told", "done": ["abc"]}})

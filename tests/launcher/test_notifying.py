@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from crond.launcher import targets
 from crond.launcher.config import Config
 from crond.model.messages import Heartbeat, News
 from crond.model.orders import IN_HAND, Noted, Notified
@@ -81,6 +82,24 @@ def test_only_what_the_crontab_names_is_told(folder: Path, daemon: Begin, alerti
         recorder.told("d.1", f"{config.one_shots}/{pwd.getpwuid(os.getuid()).pw_name}", "ops").result
         == "sent"
     )
+
+
+def test_thousands_of_entries_name_the_same_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10,000 entries under defaults of 250 targets: the launcher digested two and a half million texts at the
+    first message after each edit, and started no job meanwhile.
+    """
+    digested: list[str] = []
+
+    def digest(text: str) -> str:
+        digested.append(text)
+        return text
+
+    monkeypatch.setattr(targets, "target_digest", digest)
+    told = tuple(f"json://h/{number}" for number in range(50))
+    sayings = [{"on_failure": told, "ping": ("http://p",), "secret_env": ()} for _ in range(100)]
+    named = targets._named(sayings)
+    assert len(digested) == len(named.targets) == 51
+    assert named.targets["http://p"].kind is targets.Kind.PING
 
 
 def test_the_order_is_nobodys_to_read(folder: Path, daemon: Begin, alerting: Alerting) -> None:
@@ -216,6 +235,28 @@ def test_what_a_notifier_says_fills_no_log(folder: Path, daemon: Begin, alerting
     assert recorder.told("a.1", config.files[0], SLACK, "writes much").result == "sent"
     running.wait_for(running.errors, "notifier: word 19")
     assert not [line for line in running.errors if "word 20" in line]
+
+
+def test_what_a_notifier_leaves_behind_holds_nothing_of_ours(
+    folder: Path, daemon: Begin, alerting: Alerting
+) -> None:
+    """A user's notifier whose child outlived it kept the launcher listening to its stderr: one more
+    descriptor of the daemon for each message, until none was left.
+    """
+    config = files(folder, alerting)
+    running, _, recorder = begun(config, daemon, alerting)
+    recorder.told("a.0", config.files[0], SLACK)
+
+    def descriptors() -> int:
+        return len(os.listdir(f"/proc/{running.process.pid}/fd"))
+
+    before = descriptors()
+    for number in range(1, 4):
+        assert recorder.told(f"a.{number}", config.files[0], SLACK, "leaves a child").result == "sent"
+    try:
+        until(lambda: descriptors() <= before)
+    finally:
+        alerting.go()
 
 
 def test_a_result_is_told_until_it_is_noted(folder: Path, daemon: Begin, alerting: Alerting) -> None:

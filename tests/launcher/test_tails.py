@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from crond.launcher import tails
 from crond.launcher.config import Config
-from crond.launcher.masking import Mask
+from crond.launcher.loop import Loop
+from crond.launcher.masking import MASK, Mask
 from crond.launcher.tailing import last_lines
+from crond.launcher.targets import Owner
+from crond.model.messages import TableText
 from tests.launcher.alerting import Alerting, Begin
 from tests.launcher.client import NOBODY
 from tests.launcher.daemon import Runner, files_config
@@ -64,6 +71,27 @@ def test_a_secret_that_is_cut_in_two() -> None:
     assert list(mask.through([b"a", 5, b"b"])) == [b"a", 5, b"b"]
 
 
+def test_a_secret_at_the_edge_of_what_is_read() -> None:
+    """A line of tokens: of the first one that was read only a part was, and the masked rest was so much
+    shorter that this part was sent, all but its first character.
+    """
+    mask = Mask([SECRET])
+    for cut in range(1, len(SECRET)):
+        data = (SECRET * 100)[cut:]
+        assert last_lines(mask.masked(mask.without_rest(data)), 1000, whole=False) == MASK * 99, cut
+
+
+def test_a_secret_within_base64() -> None:
+    """`curl -v` prints a login: base64 of user and password, which begins anywhere in a group of three."""
+    secret = b"correct horse battery"
+    mask = Mask([secret])
+    for user in (b"", b"a:", b"ab:", b"ann:", b"annabel:"):
+        for end in (b"", b"!", b"!!"):
+            masked = mask.masked(base64.b64encode(user + secret + end))
+            assert MASK in masked, (user, end)
+            assert len(masked) <= len(base64.b64encode(user + b"abc" + end)) + 6
+
+
 def masked_tail(
     folder: Path, daemon: Begin, alerting: Alerting, secret: Path, size: int = 4096
 ) -> dict[str, object]:
@@ -86,6 +114,26 @@ def masked_tail(
     return message
 
 
+def test_a_secret_whose_line_was_edited_is_masked(folder: Path, daemon: Begin, alerting: Alerting) -> None:
+    """`secret_env` was taken out of the crontab while the alert waited, and the secret was in its message."""
+    secret, tab = folder / "secret", folder / "tab"
+    secret.write_bytes(SECRET + b"\n")
+    tab.write_text(f'#: on_failure={SLACK} secret_env=S=file:{secret}\n* * * * * echo "it is $S."\n')
+    running = daemon(files_config(folder, tab, **alerting.settings()))
+    wire, recorder = running.wire(), alerting.recorder()
+    runner = Runner(wire)
+    before = runner.table(tab)
+    key = runner.start(before)
+    runner.result(key)
+    fresh = folder / "fresh"
+    fresh.write_text(f"#: on_failure={SLACK}\n* * * * * true\n")
+    fresh.rename(tab)
+    wire.read_until(lambda fact: isinstance(fact, TableText) and fact.version > before.version)
+    assert recorder.told("a.1", tab, SLACK, attempt=key).result == "sent"
+    [told] = alerting.orders(1)
+    assert told["order"]["messages"][0]["tail"] == "it is ***.\n"
+
+
 def test_secrets_of_the_crontab_are_masked(folder: Path, daemon: Begin, alerting: Alerting) -> None:
     """Also what another of its jobs prints; the end is that of whole lines."""
     secret = folder / "secret"
@@ -93,6 +141,41 @@ def test_secrets_of_the_crontab_are_masked(folder: Path, daemon: Begin, alerting
     message = masked_tail(folder, daemon, alerting, secret, size=30)
     assert message["tail"] == "998\n999\n1000\nit is ***.\ndone\n"
     assert message["left_out"] == len("".join(f"{number}\n" for number in range(1, 998)))
+
+
+def _keep(told: list[str], name: str, _tail: object) -> None:
+    told.append(name)
+
+
+def test_whoever_waits_has_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four messages of one user whose secrets hang held up everybody's; and where outputs were pruned while
+    they waited, those behind them were never sent.
+    """
+    monkeypatch.setattr(tails, "kill_tree", lambda _pid: None)
+    loop, masking, told = Loop(), list[int](), list[str]()
+    there = [True]
+
+    def run(*_: object, descriptors: Sequence[int], **__: object) -> int:
+        masking.append(os.dup(descriptors[2]))
+        return 1
+
+    parts: Any = SimpleNamespace(
+        config=SimpleNamespace(tail=100, mode="files"), own=None, accounts=None, loop=loop,
+        outputs=SimpleNamespace(open=lambda *_: os.open(os.devnull, os.O_RDONLY) if there[0] else None),
+    )  # fmt: skip
+    assistants: Any = SimpleNamespace(run=run)
+    tested = tails.Tails(parts, assistants)
+    for number, uid in enumerate([1000] * 9 + [1001]):
+        owner = Owner(f"u{uid}", uid, privileged=False)
+        tested.take(owner, f"r.{number}", (("S", "file:/s"),), partial(_keep, told, str(number)))
+    assert len(masking) == 2, "one of each user"
+    there[0] = False
+    loop.after(5, lambda: told.extend("?" * 10))
+    for fd in masking:
+        os.close(fd)
+    while len(told) < 10:
+        loop.turn()
+    assert sorted(told) == [str(number) for number in range(10)]
 
 
 @pytest.mark.parametrize("what", ["none", "pipe", "everybodys"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,18 @@ def test_a_redirect_is_followed(notifier: Begin, web: HttpReceiver, kind: str) -
     assert found["2"]["result"] in {NEVER, UNSURE}
 
 
+def test_a_login_is_not_passed_on(notifier: Begin, web: HttpReceiver) -> None:
+    """A watcher that sent a ping on with 307 or 308 gave the password of its URL to another host."""
+    with HttpReceiver() as other:
+        for number, status in enumerate((302, 307, 308)):
+            web.then(redirect(f"http://localhost:{other.port}/there", status))
+            url = f"http://ann:s3cret@{web.address}/here"
+            notifier(item(str(number), url, "ping", message=ping("success"))).results()
+        elsewhere = other.wait_for(3)
+    assert all("authorization" in one.headers for one in web.requests)
+    assert [one.headers.get("authorization") for one in elsewhere] == [None] * 3
+
+
 MAIL = [
     ("", "", SENT, "taken by the mail server"),
     ("CONNECT", smtp.DROP, AGAIN, "closed the connection"),
@@ -136,6 +150,25 @@ def test_what_a_mail_server_does(notifier: Begin) -> None:
     assert [result for result, _ in results] == [want for _, _, want, _ in MAIL]
     assert [said for said, (_, _, _, want) in zip(results, MAIL, strict=True) if want not in said[1]] == []
     assert running.stderr == ""
+
+
+def test_a_reply_without_an_end(notifier: Begin) -> None:
+    """A mail server that went on with its greeting for ever took a gigabyte of memory in a few seconds."""
+
+    def talk() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            while True:
+                connection.sendall(b"220-" + b"x" * 4000 + b"\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=talk, daemon=True)
+        server.start()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        running = notifier(item("1", f"mailto://{address}?from=cron@example.org&to=ann@example.net"))
+        found = running.results()["1"]
+        server.join(10)
+    assert (found["result"], found["detail"]) == (AGAIN, "Message too long")
 
 
 def test_a_letter_is_known_by_its_id(notifier: Begin, post: SmtpReceiver) -> None:

@@ -7,6 +7,7 @@ import random
 import sqlite3
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from crond.model.alert import Event, Flip, addressee
 from crond.model.orders import Notify
+from crond.recorder import outbox
 from crond.recorder.tries import Manner
 from tests.alerts.news import DUE, OPS, flip
 from tests.recorder.post import Killed, Post, in_memory, steps_counted
@@ -129,3 +131,53 @@ def test_what_is_over_is_not_looked_at(tmp_path: Path) -> None:
     assert post.states() == {"sent": 5001, "pending": 1}
     assert len(thousands) < 5, "thousands of steps of SQLite's machine"
     post.kill()
+
+
+def many_targets(post: Post, count: int, targets: int) -> None:
+    """Let a user's job fail `count` times, with so many `targets` that take nothing."""
+    to = tuple(addressee(f"json://127.0.0.1/{number}") for number in range(targets))
+    about: dict[str, Any] = {"to": to, "job": "eve/x", "uid": 1000, "origin": "/spool/eve", "at": DUE}
+    post.journal(*(flip(id=f"{number:04x}", **about) for number in range(count)))
+
+
+def test_hundreds_of_targets_take_no_megabytes(tmp_path: Path) -> None:
+    """Each row named all 256 targets of its flip: one failure wrote 2.4 MB, and a job that fails each second
+    filled the disk and held up what others are told.
+    """
+    post = Post(tmp_path)
+    many_targets(post, 4, 256)
+    post.start().turn()
+    lengths = [length for (length,) in post.rows("LENGTH(flip)")]
+    assert (len(lengths), max(lengths) < 1000) == (1024, True)
+
+
+def test_a_user_with_many_targets_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """10,000 pieces of news might wait for each of 256 targets of one user: gigabytes."""
+    monkeypatch.setattr(outbox, "MOST_OF_USER", 50)
+    post = Post(tmp_path)
+    post.journal(flip(id="ff", at=DUE))
+    many_targets(post, 10, 10)
+    post.start().turn()
+    assert post.states() == {"failed": 50, "pending": 51}
+    assert [line for line in post.log if "too many" in line] == [
+        "alerts of uid 1000: too many wait; the 50 oldest are not sent"
+    ]
+
+
+def test_what_became_of_others_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has very much news pushed everybody else's failed alerts out of the outbox; and until the next
+    hour nothing was removed, however much came.
+    """
+    monkeypatch.setattr(outbox, "KEPT_ROWS", 20)
+    monkeypatch.setattr(outbox, "_GROWN", 20)
+    post = Post(tmp_path)
+    post.result = lambda _order: "never"
+    post.journal(flip(id="ff", at=DUE))
+    post.until(DUE + 10)
+    many_targets(post, 10, 4)
+    post.until(DUE + 60)
+    post.journal(flip(id="fe", at=DUE + 60))
+    many_targets(post, 15, 4)
+    post.turn()
+    over = Counter(uid for uid, state in post.rows("uid", "state") if state == "failed")
+    assert over == {0: 1, 1000: 19}
