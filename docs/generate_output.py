@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from crond.cli.main import VERBS  # noqa: E402 - needs the line above
+from tests.receivers.http import HttpReceiver  # noqa: E402
 from tests.system.ground import Ground, made_ground  # noqa: E402
 
 PAGE = ROOT / "docs" / "reference" / "output.md"
@@ -49,6 +50,12 @@ PIPELINE = """\
 0 6 * * *  echo "joined"
 #: name=mail depends_on=features schedule=@after
 0 9 * * *  echo "sent"
+"""
+#: The webhook of alice's, in the morning's own network.
+PORT = 8080
+TOLD = f"""\
+#: name=upload on_failure=json://127.0.0.1:{PORT}/cron
+0 5 * * *  echo 'no route to the archive'; exit 2
 """
 WRONG = FIRST.replace("0 3 * * *", "0 25 * * *") + "@dayly sync\n"
 
@@ -104,6 +111,8 @@ def play(alice: Morning, home: pathlib.Path) -> None:
     _see_what_ran(alice, home)
     alice.title("Jobs that depend on each other")
     _run_a_pipeline(alice, home)
+    alice.title("Be told")
+    _be_told(alice, home)
     alice.title("Undo an edit")
     alice.run("versions")
     alice.run("diff")
@@ -180,6 +189,26 @@ def _run_a_pipeline(alice: Morning, home: pathlib.Path) -> None:
     alice.run("backfill", "sales", "--from", "2026-01-05", "--to", "2026-01-07")
 
 
+def _be_told(alice: Morning, home: pathlib.Path) -> None:
+    with HttpReceiver(port=PORT) as hook:
+        (home / "jobs").write_text(SECOND + TOLD)
+        alice.run("jobs")
+        alice.until(("list",), "upload")
+        alice.run("notify", "--test")
+        alice.run("run", "--wait", "upload")
+        alice.until(("alerts", "--job", "upload"), "delivered")
+        alice.run("alerts", "--job", "upload")
+        told = hook.wait_for(2)[1].json()
+        alice.say("What the webhook got, title and message:")
+        lines = [told["title"], "", *told["message"].splitlines()]
+        alice.shown.append("".join(f"    {line}".rstrip() + "\n" for line in lines) + "\n")
+        alice.run("mute", "upload", "--for", "2h", "--note", "the archive moves")
+        alice.run("run", "--wait", "upload")
+        alice.until(("alerts", "--state", "muted"), "upload")
+        alice.run("alerts", "--state", "muted")
+        alice.run("unmute", "upload")
+
+
 def _keep_house(alice: Morning) -> None:
     alice.run("prune", "--dry-run", "--keep-runs", "1")
     alice.until(("history", "sync"), "stopped")
@@ -245,6 +274,7 @@ def inside() -> str:
         (etc / "hostname").write_text("vm\n")
         subprocess.run(["mount", "--bind", str(etc), "/etc"], check=True)
         subprocess.run(["hostname", "vm"], check=True)
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         (HOME / "notes").mkdir(parents=True)
         (HOME / "notes" / "list").write_text("buy milk\n")
         for path in (HOME, HOME / "notes"):
@@ -310,7 +340,7 @@ def main(arguments: list[str]) -> int:
     if os.geteuid() != 0:
         print("only root can start the host's cron", file=sys.stderr)
         return 2
-    unshare = ("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc")
+    unshare = ("unshare", "--mount", "--uts", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([*unshare, sys.executable, __file__], env=os.environ | {INSIDE: folder}, check=True)
         text = pathlib.Path(folder, "page").read_text()

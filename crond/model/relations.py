@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from crond.model.alert import Promise
 from crond.model.cycles import rings_in
 from crond.model.entry import Entry
 from crond.model.keys import KEYS
@@ -18,8 +19,10 @@ from crond.model.problem import Problem, Report, did_you_mean
 from crond.model.schedule import After, Cron, Schedule
 
 _PATH_SHOWN = 8
+#: Keys that say who, of the messages that alert_cooldown spaces out.
+_TOLD = ("on_failure", "on_retry", "on_success", "on_recovery", "on_skip", "on_late")
 #: Names that are not in the file; more of them is a file of names only, and each hint takes its time.
-_ELSEWHERE_TOLD = 100
+_ELSEWHERE__TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def check_relations(members: list[Member], pools: Mapping[str, int], report: Rep
         for problem in (*_needs(member), *_times(member), *_slots(member, pools), *_apart(member, first)):
             report(problem)
     elsewhere = (one for member in members for one in _elsewhere(member, first, pools))
-    for problem in islice(elsewhere, _ELSEWHERE_TOLD):
+    for problem in islice(elsewhere, _ELSEWHERE__TOLD):
         report(problem)
     _cycles(first, report)
 
@@ -79,6 +82,16 @@ def _needs(member: Member) -> Iterator[Problem]:
         ):
             text = f"{name} has no effect without {needed}="
             yield _found(member, name, text, "", "annotation-idle")
+    if "on_late" in member.said and policy.on_late and not any(getattr(policy, one) for one in Promise):
+        hint = f"promise something with {', '.join(Promise)}"
+        yield _found(member, "on_late", "on_late is never told: nothing is promised", hint, "annotation-idle")
+    if (
+        "alert_cooldown" in member.said
+        and policy.alert_cooldown
+        and not any(getattr(policy, key) for key in _TOLD)
+    ):
+        text = "alert_cooldown has no effect: nobody is told of anything"
+        yield _found(member, "alert_cooldown", text, "say who, such as on_failure=", "annotation-idle")
 
 
 def _times(member: Member) -> Iterator[Problem]:

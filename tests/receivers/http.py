@@ -103,13 +103,13 @@ def DROP(handler: _Handler) -> None:  # noqa: N802
 class HttpReceiver:
     """Listens from when it is made until `close`."""
 
-    def __init__(self, *, tls: tuple[str, str] | None = None, proxy: bool = False) -> None:
+    def __init__(self, *, tls: tuple[str, str] | None = None, proxy: bool = False, port: int = 0) -> None:
         self.otherwise: Fault = answer()
         self.requests: list[Request] = []
         self._next: deque[Fault] = deque()
         self._changed = threading.Condition()
         self._closing = threading.Event()
-        self._server = _Server(self, tls, proxy)
+        self._server = _Server(self, tls, proxy, port)
         self.port: int = self._server.server_address[1]
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"{'https' if tls and not proxy else 'http'}://{self.address}"
@@ -195,14 +195,14 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, receiver: HttpReceiver, tls: tuple[str, str] | None, proxy: bool) -> None:
+    def __init__(self, receiver: HttpReceiver, tls: tuple[str, str] | None, proxy: bool, port: int) -> None:
         self.receiver = receiver
         self.context: ssl.SSLContext | None = None
         self._at_once = not proxy
         if tls is not None:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*tls)
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         if self.context is not None and self._at_once:

@@ -376,3 +376,37 @@ def test_each_source_of_days_off_is_asked_once() -> None:
     text = "#: defaults skip_on=/no/days,KR\n0 3 * * * true\n0 4 * * * true\n"
     (found,) = (one for one in findings(text) if one.code == "days-off-unknown")
     assert (found.line, found.message) == (2, "/no/days: No such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("said", "column", "text"),
+    [
+        ("on_late=ops", 4, "on_late is never told: nothing is promised"),
+        ("late_after=5m", 4, "late_after has no effect without on_late="),
+        ("alert_after=3", 4, "alert_after has no effect without on_failure="),
+        ("alert_cooldown=1h", 4, "alert_cooldown has no effect: nobody is told of anything"),
+    ],
+)
+def test_what_nobody_would_be_told(said: str, column: int, text: str) -> None:
+    """I wrote on_late= and waited for a message that nothing would ever send; `check` found no problem."""
+    found = [one for one in findings(f"#: {said}\n0 3 * * * ls\n") if one.code == "annotation-idle"]
+    assert [(one.line, one.column, one.message) for one in found] == [(1, column, text)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "on_late=ops late_after=5m",
+        "on_failure=ops alert_after=3 alert_cooldown=1h",
+        "on_skip=ops alert_cooldown=1h",
+        "on_late=none",
+    ],
+)
+def test_what_somebody_is_told(said: str) -> None:
+    """Keys about alerts that belong together are not warned of."""
+    assert "annotation-idle" not in codes(f"#: {said}\n0 3 * * * ls\n")
+
+
+def test_on_late_for_all_needs_no_promise_of_each() -> None:
+    """`#: defaults on_late=` says who, for entries that promise something; the others are no mistake."""
+    assert "annotation-idle" not in codes("#: defaults on_late=ops\n0 3 * * * ls\n")
