@@ -53,7 +53,10 @@ PIPELINE = """\
 """
 #: The webhook of alice's, in the morning's own network.
 PORT = 8080
-TOLD = f"#: name=upload on_failure=json://127.0.0.1:{PORT}/cron\n0 5 * * *  echo 'no route to the archive'; exit 2\n"
+TOLD = f"""\
+#: name=upload on_failure=json://127.0.0.1:{PORT}/cron
+0 5 * * *     echo "no route to the archive"; exit 2
+"""
 WRONG = FIRST.replace("0 3 * * *", "0 25 * * *") + "@dayly sync\n"
 
 

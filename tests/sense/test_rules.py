@@ -376,7 +376,7 @@ def test_each_source_of_days_off_is_asked_once() -> None:
     ],
 )
 def test_what_nobody_would_be_told(said: str, column: int, text: str) -> None:
-    """I wrote on_late= and waited for a message that nothing would ever send; `check` had found no problem."""
+    """I wrote on_late= and waited for a message that nothing would ever send; `check` found no problem."""
     found = [one for one in findings(f"#: {said}\n0 3 * * * ls\n") if one.code == "annotation-idle"]
     assert [(one.line, one.column, one.message) for one in found] == [(1, column, text)]
 
