@@ -55,7 +55,7 @@ PIPELINE = """\
 PORT = 8080
 TOLD = f"""\
 #: name=upload on_failure=json://127.0.0.1:{PORT}/cron
-0 5 * * *  echo 'no route to the archive'; exit 2
+0 5 * * *     echo "no route to the archive"; exit 2
 """
 WRONG = FIRST.replace("0 3 * * *", "0 25 * * *") + "@dayly sync\n"
 

@@ -95,6 +95,7 @@ class JobSeen:
     problems: int
     held: str = ""
     paused: PauseSeen | None = None
+    muted: PauseSeen | None = None
     enabled: bool = True
     zone: str | None = None  #: the zone of its own that its times are in
 
@@ -263,6 +264,7 @@ def read_job(body: dict[str, Any]) -> JobSeen:
         problems=len(list_of({"problems": [], **body}, "problems", dict)),
         held=text_of(body, "held"),
         paused=pause_of(body, text_of(body, "job")),
+        muted=pause_of(body, text_of(body, "job"), "muted"),
         enabled=body.get("enabled") is not False,
         zone=text_of(body, "zone") or None,
     )

@@ -29,7 +29,7 @@ from crond.cli.answers import (
     text_of,
 )
 from crond.cli.client import Place, ask_once, find_place
-from crond.cli.describe import OUTCOME, brief, is_waiting, pause_words, standing, until_start
+from crond.cli.describe import OUTCOME, brief, is_waiting, mute_words, pause_words, standing, until_start
 from crond.cli.failure import Failure
 from crond.cli.format import (
     JOB,
@@ -160,11 +160,13 @@ def _waiting(runs: list[RunSeen], now: datetime) -> Section:
 
 
 def kept_rows(body: dict[str, Any]) -> list[list[Cell]]:
-    """Return a row for each job that is held or paused, with who or what keeps it."""
+    """Return a row for each job that is held, paused or muted, with who or what keeps it."""
     held = list_of({"held": [], **body}, "held", read_held)
     paused = list_of({"paused": [], **body}, "paused", read_pause)
     rows = [[Cell(one.job), Cell(f"held: {one.reason}", "red")] for one in held]
-    return rows + [[Cell(one.job), Cell(f"paused {pause_words(one)}", "yellow")] for one in paused]
+    rows += [[Cell(one.job), Cell(f"paused {pause_words(one)}", "yellow")] for one in paused]
+    muted = list_of({"muted": [], **body}, "muted", read_pause)
+    return rows + [[Cell(one.job), Cell(f"muted {mute_words(one)}", "yellow")] for one in muted]
 
 
 def _coming(coming: list[NextSeen], now: datetime) -> Section:

@@ -116,6 +116,12 @@ def named(reason: str) -> str:
     return re.sub(r"\buid (\d{1,10})\b", lambda found: account(int(found[1])), reason)
 
 
+def mute_words(held: PauseSeen) -> str:
+    """Return `until 2026-11-21 14:00:00 KST, by alice: the source is down`."""
+    until = "until it is unmuted" if held.until is None else f"until {shown(held.until)}"
+    return f"{until}, by {account(held.by)}" + (f": {held.note}" if held.note else "")
+
+
 def pause_words(pause: PauseSeen) -> str:
     """Return `until 2026-11-21 14:00:00 KST by alice: the source is down`."""
     until = "until it is resumed" if pause.until is None else f"until {shown(pause.until)}"

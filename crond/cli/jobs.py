@@ -99,7 +99,10 @@ def _job_row(job: JobSeen, now: datetime) -> list[Cell]:
     else:
         last = brief(job.last, now) if job.last else Cell("-")
     command = f"{job.options} {job.command}" if job.options else job.command
-    return [Cell(job.name), _next(job), last, Cell(job.schedule), Cell(command)]
+    coming = _next(job)
+    if job.muted is not None:
+        coming = Cell(f"{coming.text}, muted", coming.colour or "yellow")
+    return [Cell(job.name), coming, last, Cell(job.schedule), Cell(command)]
 
 
 def _next(job: JobSeen) -> Cell:

@@ -12,7 +12,7 @@ from crond.cli.answers import PauseSeen, pause_of, text_of
 from crond.cli.client import find_place
 from crond.cli.completion import jobs as complete_jobs
 from crond.cli.completion import muted as complete_muted
-from crond.cli.describe import account
+from crond.cli.describe import account, mute_words
 from crond.cli.foreach import ask_for_each, seconds_of
 from crond.cli.options import json_option, show_json
 from crond.cli.times import shown
@@ -62,12 +62,6 @@ def unmute(state: str | None, *, jobs: tuple[str, ...], as_json: bool) -> None:
     for body in answers:
         job = text_of(body, "job")
         click.echo(f"{job}: {_unmuted(pause_of(body, job, 'before'))}")
-
-
-def mute_words(held: PauseSeen) -> str:
-    """Return `until 2026-11-21 14:00:00 KST, by alice: the source is down`."""
-    until = "until it is unmuted" if held.until is None else f"until {shown(held.until)}"
-    return f"{until}, by {account(held.by)}" + (f": {held.note}" if held.note else "")
 
 
 def _unmuted(before: PauseSeen | None) -> str:

@@ -91,7 +91,11 @@ def _letter(text: bytes) -> bytes:
         text = text[:_LONGEST] + b"\n[... the rest left out ...]\n"
     # smtplib leaves the line ends of bytes as they are, and a server takes no other.
     text = re.sub(rb"\r\n|\r|\n", b"\r\n", text)
-    added = f"Date: {formatdate(localtime=True)}\r\nMessage-ID: {make_msgid(domain=socket.getfqdn())}\r\n"
+    head = text.partition(b"\r\n\r\n")[0].lower()
+    added = f"Date: {formatdate(localtime=True)}\r\n"
+    if not re.search(rb"^message-id:", head, re.MULTILINE):
+        # An alert has one of its own, by which its receiver knows it again.
+        added += f"Message-ID: {make_msgid(domain=socket.getfqdn())}\r\n"
     return added.encode("ascii", "replace") + text
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from tests.cli.conftest import Client
-from tests.cli.fake_daemon import FakeDaemon
+from tests.cli.fake_daemon import FakeDaemon, yes
+from tests.cli.test_jobs import job_body, status_body
 from tests.cli.test_pauses import PAUSE, knows
 
 
@@ -42,3 +43,12 @@ def test_json(ask: Client, daemon: FakeDaemon) -> None:
     knows(daemon, "mute", muted=PAUSE, before=None)
     told = json.loads(ask("mute", "a", "b", "--json").stdout)
     assert told == {"jobs": [{"job": f"root/{name}", "muted": PAUSE, "before": None} for name in ("a", "b")]}
+
+
+def test_where_a_muted_job_is_seen(ask: Client, daemon: FakeDaemon) -> None:
+    """A muted job looked like any other in `list` and `status`."""
+    held = {"job": "root/weather", **PAUSE}
+    daemon.scheduler["list"] = lambda _: [yes({"jobs": [job_body(job="root/weather", muted=PAUSE)]})]
+    daemon.scheduler["status"] = lambda _: [yes(status_body(muted=[held]))]
+    assert ", muted" in ask("list").stdout
+    assert "muted until 2026-11-21 13:00:00 KST, by root: the source is down" in ask("status").stdout

@@ -188,6 +188,8 @@ def test_a_mail_address_goes_through_a_server(
         assert "fails failed (exit 4)" in letter.message["Subject"]
         assert "gone" in letter.message.get_content()
         assert letter.message["Auto-Submitted"] == "auto-generated"
+        (known_by,) = letter.message.get_all("Message-ID", [])
+        assert known_by.startswith("<crontabx.")
         assert len(place.settled(1)) == 1
         assert len(server.letters) == 1
 
