@@ -118,9 +118,8 @@ Each time it carries the same key, by which a receiver can tell: see [record
 
 
 def _text(name: str) -> str:
-    return textwrap.indent(
-        (TEXTS / f"{name}.txt").read_text("utf-8").rstrip("\n"), "    ", lambda line: line != "\n"
-    )
+    _, _, text = (TEXTS / f"{name}.txt").read_text("utf-8").partition("\n")  # without its tone
+    return textwrap.indent(text.rstrip("\n"), "    ", lambda line: line != "\n")
 
 
 def _pauses() -> str:

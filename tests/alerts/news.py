@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from crond.alerts.wording import Place
 from crond.model.alert import Addressee, Event, Flip, Promise, addressee
 from crond.model.message import Message
+from crond.model.plain import plain
 
 #: 2026-11-28 02:00 in Berlin.
 DUE = 1_795_827_600.0
@@ -112,13 +113,5 @@ STORIES: dict[str, list[Flip]] = {
 
 
 def as_text(message: Message) -> str:
-    """Return all that `message` says, for people to compare."""
-    lines = [
-        message.title,
-        "",
-        *(f"{label + ':':<18}{text}" for label, text in message.facts),
-        *message.lines,
-    ]
-    lines += ["", *(f"$ {command}" for command in message.commands), *filter(None, [message.link])]
-    lines += ["", f"{message.tone.value}; sent because of {message.why}"]
-    return "\n".join(lines) + "\n"
+    """Return its tone, its title and its plain text, which is what people get by mail."""
+    return f"{message.tone.value}\n{message.title}\n\n{plain(message)}\n"
