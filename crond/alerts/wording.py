@@ -114,7 +114,7 @@ def _single(flip: Flip, place: Place, title: str, facts: Pairs, why: str = "") -
         facts=facts,
         commands=tuple(_commands(flip)),
         link=_link(flip, place),
-        why=why or _why(flip),
+        why=f"sent because of {why or _why(flip)}",
     )
 
 
@@ -298,7 +298,7 @@ def _digest(flips: Sequence[Flip], place: Place) -> Message:
             "crontabx alerts",
             "crontabx history --failed" if kinds[Event.FAILURE] else "crontabx history",
         ),
-        why=_whys(flips),
+        why=f"sent because of {_whys(flips)}",
     )
 
 
