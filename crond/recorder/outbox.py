@@ -145,7 +145,8 @@ class Outbox:
             (born,) = self.one("SELECT born FROM place")
             channels = set()
             for flip in flips:
-                old = flip.at < max(born - TOO_OLD, now - KEPT)
+                # A clock that was set back dates what is new before the beginning.
+                old = flip.at < max(min(born, now) - TOO_OLD, now - KEPT)
                 channels |= self.keep(flip, now, error="too old to be told" if old else "")
             self.do("UPDATE place SET segment = ?, offset = ?", *end)
             said = [self._drop_most("channel", channel, MOST_WAITING, now) for channel in sorted(channels)]

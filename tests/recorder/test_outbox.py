@@ -276,6 +276,15 @@ def test_muted_news_is_kept_and_not_sent(post: Post) -> None:
     assert (post.arrived, post.states()) == ([], {"muted": 2})
 
 
+def test_a_clock_that_is_set_back_makes_no_news_old(post: Post) -> None:
+    """The clock was set back by hours after the outbox began, and nothing was told until it had caught up."""
+    post.until(DUE)
+    post.now -= 5 * HOUR
+    post.journal(flip(id="01", at=post.now))
+    post.until(post.now + 30)
+    assert [message.key for _, _, message in post.arrived] == ["01"]
+
+
 def test_a_new_outbox_tells_no_old_news(post: Post) -> None:
     """The file was lost: what is older than an hour is kept as failed; also if it dies before it read it."""
     post.journal(flip(id="01", job="root/old", at=DUE - 2 * HOUR))

@@ -258,6 +258,7 @@ class Telling:
             recorder.lost(error)
             self._look(recorder.pause)
         else:
+            self._listener.opened()
             if recorder.wakes_at is not None:
                 self._look(max(0.05, recorder.wakes_at - self._clock.wall))
 
