@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
+from math import isfinite
 from typing import Any
 
 from crond.core.clockwork import Reading
@@ -591,7 +592,8 @@ class Judge:
         job = self.jobs.get(seen.run.job)
         is_sure = seen.born >= self._changed and self._jumped < seen.born_at < self.now.mono - 900
         if job is not None and is_sure:
-            ran = self.now.mono - seen.ran
+            # Of a start that is known by its end alone nobody can say since when it ran.
+            ran = self.now.mono - seen.ran if isfinite(seen.ran) else 0.0
             self.told.check_promises(seen.run, job, wall=self.now.wall, ran=ran)
 
     def _check_timeouts(self) -> None:
