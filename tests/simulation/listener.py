@@ -197,9 +197,9 @@ class Listener:
     def _is_excused(self, row: Row, known: Known, sent: Sent | None) -> bool:
         """True if it was refused, or tried for as long as is promised."""
         limit = _PINGS if known.flip.event.is_ping else self._give_up
-        if row.error == "too old to be told" and not known.flip.event.is_ping:
-            # Nobody lived to begin the outbox when it was journalled.
-            return self._born is not None and known.mono < self._born - _HOUR / 2
+        is_before = self._born is not None and known.mono < self._born - _HOUR / 2
+        if row.error == "too old to be told" and is_before:
+            return True  # nobody lived to begin the outbox when it was journalled
         if sent is None or not sent.answers:
             return known.flip.event.is_ping and row.lasted >= limit
         self.figures[f"news failed: {sent.answers[-1]}"] += 1
