@@ -64,6 +64,7 @@ class _Eyes:
 
 def put_in() -> None:
     """See what passes from now on."""
+    # Plugins of Apprise look these names up when they send; a type checker lets nobody put others there.
     requests.sessions.HTTPAdapter = _Adapter  # type: ignore[attr-defined]
     smtplib.SMTP = _Smtp  # type: ignore[misc]
     smtplib.SMTP_SSL = _SmtpOverTls  # type: ignore[misc]

@@ -69,7 +69,7 @@ _WAITING = f"SELECT COUNT(*), MIN(label) FROM deliveries WHERE {_WAIT}"  # noqa:
 _DROP = f"""
 UPDATE deliveries SET state = 'failed', error = 'too many', ended = ? WHERE id IN (
     SELECT id FROM deliveries WHERE {_WAIT} ORDER BY id LIMIT ?)
-"""  # noqa: S608
+"""  # noqa: S608 - as above
 _PRUNE = "DELETE FROM deliveries WHERE ended < ? AND state IN ('sent', 'failed', 'muted')"
 #: Of those who have most, so that nobody's news takes away what became of others'.
 _PRUNE_MOST = """
