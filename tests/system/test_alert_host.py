@@ -22,15 +22,18 @@ def test_a_crontab_that_does_not_load(
 ) -> None:
     """Whoever cares for the host is told once, by the file's name and cron's own word."""
     settings = f'[alerts]\nsettle = 0\non_trouble = "json://{hook.address}/trouble"\n'
-    place = place_with(f"#: name=a\n{NEVER} true\n", ground, people, start_host, hook, settings)
+    crontab = f"#: name=a on_success=HOOK/ok\n{NEVER} true\n"
+    place = place_with(crontab, ground, people, start_host, hook, settings)
     file = place.folder / "cron.d" / "backup"
     file.write_text("0 3 * * * root backup\n")
     file.chmod(0o666)
     told = hook.wait_for(1, 30)[0].json()
     assert str(file) in told["title"]
+    # It is looked at again, and still not obeyed: what follows is news of something else.
     file.chmod(0o646)
-    place.crond.client("run", f"{place.user}/a")
-    assert len(place.settled(1)) == 1
+    place.run("a")
+    assert [one["event"] for one in place.settled(2)] == ["success", "trouble"]
+    assert [one.path for one in hook.requests] == ["/trouble", "/ok"]
 
 
 def test_heartbeats(
